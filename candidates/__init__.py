@@ -1,0 +1,1 @@
+"""Candidates: from a reply to code, static rules, identity, the store and the leaderboard."""

@@ -1,0 +1,67 @@
+"""What the caller asks of the evaluator: types that cross from the orchestrator to the oracle as JSON."""
+
+from typing import Any, Literal
+
+from evaluator.gpus import Gpu
+from evaluator.tasks import Task
+from evaluator.verdict import Frozen, Timing
+
+
+class Limits(Frozen):
+    """What one candidate may use. Times are wall seconds."""
+
+    start_s: float = 60.0  # a worker's imports and CUDA context
+    compile_s: float = 60.0  # ahead-of-time compilation of everything that forward launches
+    first_forward_s: float = 90.0  # the first forward: compilation and autotuning included
+    forward_s: float = 20.0
+    total_s: float = 240.0
+    memory_gb: float = 16.0  # host memory
+    processes: int = 256
+    tmp_mb: int = 2048  # writable space in the sandbox
+    output_kb: int = 256  # of stdout and stderr kept
+
+
+class Timer(Frozen):
+    """How long to measure."""
+
+    warmup: int = 3
+    rounds: int = 10  # ABBA rounds against the incumbent
+    block_ms: float = 25.0  # GPU time of one block; at least two runs
+    max_seconds: float = 2.0  # of GPU time over all rounds
+
+
+class EvaluatorSettings(Frozen):
+    """conf/evaluator/*.yaml."""
+
+    draws: int = 3
+    limits: Limits = Limits()
+    timer: Timer = Timer()
+    device: Literal["auto", "none"] = "auto"  # none: compile for the target only, even where a GPU is present
+    baselines: tuple[Literal["eager", "compile"], ...] = ("eager", "compile")
+    pool: int = 1  # workers started ahead of need
+    ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
+
+
+class Incumbent(Frozen):
+    """The candidate to beat, with the configuration that its tuning chose."""
+
+    digest: str
+    source: str
+    autotune: dict[str, Any] = {}
+
+
+class Request(Frozen):
+    """Evaluate `source` on `task` for `target`.
+
+    `baseline` holds reference times that are already known for this task, device and software; those are not measured
+    again. `autotune` pins configurations found earlier for this very candidate. `incumbent` is measured against the
+    candidate in alternation, on a GPU only.
+    """
+
+    source: str
+    digest: str
+    task: Task
+    target: Gpu
+    incumbent: Incumbent | None = None
+    baseline: dict[Literal["eager", "compile"], Timing] = {}
+    autotune: dict[str, Any] = {}

@@ -1,0 +1,137 @@
+"""What the evaluator found out about one candidate: types that are stored, printed and sent between processes."""
+
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+
+class Status(StrEnum):
+    """The one-word outcome of an evaluation."""
+
+    VERIFIED = "verified"
+    UNCHECKED = "unchecked"
+    EXTRACT_ERROR = "extract_error"
+    RULE_VIOLATION = "rule_violation"
+    COMPILE_ERROR = "compile_error"
+    RUNTIME_ERROR = "runtime_error"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    WRONG_OUTPUT = "wrong_output"
+    INTEGRITY_VIOLATION = "integrity_violation"
+    INFRA_ERROR = "infra_error"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Timing(Frozen):
+    """Run times under a cold L2. `low_ms`..`high_ms` is the 95 % interval of the median."""
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    samples_ms: tuple[float, ...]
+
+
+class Gain(Frozen):
+    """Candidate against incumbent, alternating in one session: 0.02 is 2 % less time than the incumbent takes.
+
+    `low` is the lower one-sided 99.5 % confidence bound of `estimate`; both are fractions of the incumbent's time.
+    """
+
+    estimate: float
+    low: float
+    incumbent: str  # digest of the candidate it was compared with
+    incumbent_ms: float
+    rounds: int
+
+
+class NumericError(Frozen):
+    """How far the outputs were from float64 truth, over all draws. `scaled` values are divided by the truth's RMS."""
+
+    draws: int
+    max_abs: float
+    max_scaled: float
+    reference_max_abs: float  # what the reference itself loses at its own precision
+    tolerance: str  # name of the policy
+    worst: str = ""  # where: output, index, got, expected
+
+
+class KernelFacts(Frozen):
+    """One kernel that the candidate launches. None where it was not determined."""
+
+    name: str
+    registers: int | None = None  # per thread
+    spill_bytes: int | None = None  # stores + loads, per thread
+    shared_bytes: int | None = None  # per block
+    occupancy: float | None = None  # theoretical, 0..1
+    limited_by: str | None = None  # registers | shared memory | warps | blocks
+    num_warps: int | None = None
+    num_stages: int | None = None
+    grid: tuple[int, ...] | None = None
+    launches: int | None = None  # per forward
+    constants: dict[str, Any] = {}  # constexpr arguments of the chosen specialisation
+    loads: int | None = None  # distinct tl.load pointers in its source
+    fits: bool | None = None  # within the target's limits
+    time_share: float | None = None  # of the candidate's GPU time, 0..1
+
+
+class Evidence(Frozen):
+    """How the verdict was reached: enough to judge how far it can be trusted."""
+
+    checked_on: Literal["interpreter", "device"] | None = None
+    target: str = ""  # GPU the code was compiled for
+    weights: str = ""  # by name | by order | by seed | none
+    transport: str = ""  # memfd | cuda-ipc
+    isolation: tuple[str, ...] = ()  # active sandbox layers
+    precision: dict[str, Any] = {}
+    software: dict[str, str] = {}  # python, torch, triton, driver
+    autotune: dict[str, Any] = {}  # kernel -> pinned configuration
+    seconds: dict[str, float] = {}  # wall time by step
+    notes: tuple[str, ...] = ()  # foreign GPU use, sizes that were shrunk, a fallback taken
+    findings: tuple[dict[str, Any], ...] = ()  # static findings: rule, line, message, remedy
+
+
+class Verdict(Frozen):
+    """The outcome for one candidate on one task. A failed result with a time or a speed-up can't be constructed."""
+
+    status: Status
+    reason: str = ""
+    task: str
+    device: str  # the GPU measured on, or the compile target
+    time: Timing | None = None
+    baseline: dict[Literal["eager", "compile"], Timing | None] = {"eager": None, "compile": None}
+    gain: Gain | None = None
+    error: NumericError | None = None
+    kernels: tuple[KernelFacts, ...] = ()
+    evidence: Evidence = Evidence()
+
+    @model_validator(mode="after")
+    def _only_verified_results_carry_times(self) -> Self:
+        if self.status is not Status.VERIFIED and (self.time is not None or self.gain is not None):
+            raise ValueError(f"a result that is {self.status} can't carry a time")
+        return self
+
+    @property
+    def measured(self) -> bool:
+        """True if the candidate was verified and timed on a real GPU."""
+        return self.time is not None
+
+    def speedup(self, over: Literal["eager", "compile"]) -> float | None:
+        """Baseline time over candidate time; None if either was not measured."""
+        base = self.baseline.get(over)
+        return base.median_ms / self.time.median_ms if base and self.time else None
+
+
+class Profile(Frozen):
+    """Profiler metrics by kernel and by metric name, and what could not be had.
+
+    `source` says where they come from: `ncu`, or `static` when counters are not permitted or there is no GPU.
+    """
+
+    source: Literal["ncu", "static"]
+    kernels: dict[str, dict[str, float]] = {}
+    missing: tuple[str, ...] = ()
+    reason: str = ""  # why not ncu, and what to do about it

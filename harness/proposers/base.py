@@ -1,0 +1,82 @@
+"""The seam between the loop and whoever proposes candidates: a model, the rules, or a recording."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from candidates.static_rules import Finding
+from evaluator.gpus import Gpu
+from evaluator.tasks import Task
+from evaluator.verdict import Profile, Verdict
+from prompts.stages import Facts, Stage
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One earlier proposal in this run and what came of it, for history and for repair."""
+
+    digest: str  # empty if no code came out of the reply
+    change: str
+    verdict: Verdict
+    kept: bool
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The failed attempt that is to be repaired."""
+
+    source: str  # what was tried; empty if the reply held no code
+    verdict: Verdict
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True)
+class Context:
+    """Everything a proposer may look at."""
+
+    task: Task
+    gpu: Gpu
+    stage: Stage
+    round: int  # counts from 1
+    digest: str = ""  # of the current code
+    source: str = ""  # the current code: the incumbent, or in a run without a GPU the one last nominated
+    verdict: Verdict | None = None  # of the current code
+    profile: Profile | None = None  # of the current code
+    facts: Facts = field(default_factory=dict)
+    history: tuple[Attempt, ...] = ()
+    seen: frozenset[str] = frozenset()  # digests of everything tried in this run
+    failure: Failure | None = None  # set when a repair is asked for
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a proposal cost. `usd` is None when the price of the model is not known."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    usd: float | None = 0.0
+    seconds: float = 0.0
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One act of producing a candidate: either a reply that code is to be extracted from, or the code itself."""
+
+    proposer: str  # llm | rules | recorded
+    change: str  # one line for people: "num_warps 8 -> 4 in ln_gelu_scale"
+    source: str | None = None
+    prompt: str | None = None
+    reply: str | None = None
+    truncated: bool = False  # the reply ended at a length limit
+    model: str = ""
+    cost: Cost = Cost()
+
+
+class Proposer(Protocol):
+    """Produces candidates. Knows no evaluator and no store."""
+
+    name: str
+
+    def propose(self, context: Context) -> Proposal | None:
+        """The next proposal, or None when this proposer has nothing left to offer for this context."""
+        ...

@@ -1,0 +1,1 @@
+"""What the language model is told: stage data, the conditions in it, and the templates that render it."""
