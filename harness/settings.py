@@ -1,0 +1,82 @@
+"""Typed settings: what Hydra's configuration becomes. Everything past `harness.config` gets these values."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from evaluator.gpus import Gpu
+from evaluator.request import EvaluatorSettings
+from evaluator.tasks import Task
+from prompts.stages import Stage
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LlmSettings(Group):
+    """Which model writes, and how it is asked. Keys are never settings: only where to find one."""
+
+    model: str = ""  # must be named by the person; there is no default model
+    base_url: str = ""  # empty: OPENAI_BASE_URL, else the SDK's own default
+    api_key_env: str = "OPENAI_API_KEY"
+    api_key_file: Path | None = None
+    temperature: float | None = None  # None: the server's default
+    max_tokens: int = 16_384
+    timeout_s: float = 300.0  # for one attempt, and between two pieces of a stream
+    attempts: int = 5  # of one request, retries included
+    usd_per_million_input: float | None = None  # overrides the price table, e.g. 0 for a local model
+    usd_per_million_output: float | None = None
+
+
+class ProposerSettings(Group):
+    """Who proposes. `auto` is llm if a key or a base URL is in the environment, else rules."""
+
+    kind: Literal["auto", "llm", "rules", "recorded"] = "auto"
+    run: str = ""  # recorded: the run whose replies are used
+    reason: str = ""  # why auto chose what it chose, for the first line of output
+
+
+class SearchSettings(Group):
+    """When to keep, when to stop."""
+
+    rounds: int = 8
+    patience: int = 8  # rounds without a gain before a stage ends
+    repairs: int = 1  # attempts to repair one failure
+    min_gain: float = 0.02  # fraction of the incumbent's time
+
+
+class BudgetSettings(Group):
+    """Upper bounds over a run. None: no bound."""
+
+    usd: float | None = 1.0
+    tokens: int | None = None
+    calls: int | None = None
+    minutes: float | None = None
+    evaluations: int | None = None
+
+
+class StoreSettings(Group):
+    """Where results are kept: `root` for files, `url` for the database (empty: SQLite in `root`)."""
+
+    root: Path
+    url: str = ""
+
+
+class Settings(Group):
+    """One run, fully resolved."""
+
+    task: Task
+    gpu: Gpu  # the target: what code is compiled for, and what is measured where `device` is not empty
+    device: str = ""  # UUID of the GPU to measure on; empty: nothing can be measured here
+    stages: tuple[Stage, ...]
+    repair: Stage  # the stage data for repair prompts
+    proposer: ProposerSettings
+    llm: LlmSettings
+    search: SearchSettings
+    budget: BudgetSettings
+    evaluator: EvaluatorSettings
+    store: StoreSettings
+    fresh: bool = False
+    key: str  # identity of the run: hash of the resolved configuration and of the sources it starts from
