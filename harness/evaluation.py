@@ -1,0 +1,131 @@
+"""The one path from source text to a stored verdict, shared by `evaluate`, `replay` and the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from candidates import static_rules
+from candidates.static_rules import Finding
+from candidates.store import Store
+from evaluator.request import Incumbent, Request
+from evaluator.service import Evaluator
+from evaluator.triton_api import TritonApi
+from evaluator.verdict import Evidence, Status, Verdict
+from harness.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is known about one piece of source. `cached` is true if nothing had to be run to know it."""
+
+    digest: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    cached: bool
+
+
+class Judge:
+    """Checks, looks up, evaluates and stores. `evaluator` must be open.
+
+    A comparison with an incumbent is never answered from the store: it belongs to its session. What did not verify
+    needs no comparison, so a stored failure is an answer in every case.
+    """
+
+    def __init__(self, settings: Settings, store: Store, evaluator: Evaluator, api: TritonApi) -> None:
+        self.settings = settings
+        self.store = store
+        self.evaluator = evaluator
+        self.api = api
+        description = evaluator.describe()
+        self.fingerprint: str = description["fingerprint"]
+        self.device: str = description.get("device") or settings.gpu.title
+
+    def judge(
+        self,
+        source: str,
+        incumbent: Incumbent | None = None,
+        fresh: bool = False,
+        progress: Progress | None = None,
+    ) -> Judged:
+        """The verdict on `source`, stored.
+
+        Args:
+            source: a parsable Python module.
+            incumbent: the candidate to alternate with; without a GPU nothing is timed and it changes nothing.
+            fresh: evaluate even where the answer is known.
+            progress: told what is being done, a few words at a time.
+
+        Raises:
+            SyntaxError: `source` does not parse.
+            HarnessError: the machine, the oracle or the store failed.
+        """
+        digest = self.store.put_candidate(source)
+        findings = static_rules.check(source, self.api)
+        if any(finding.severity == "refuse" for finding in findings):
+            verdict = self._refusal(findings)
+            self._keep(digest, verdict)
+            return Judged(digest, verdict, findings, cached=False)
+        known = self.store.verdict(digest, self.settings.task.digest, self.fingerprint)
+        if known and not fresh and self._answers(known, incumbent):
+            return Judged(digest, known, findings, cached=True)
+        verdict = self._evaluate(source, digest, incumbent, known, progress)
+        if findings:
+            notes = (*verdict.evidence.findings, *(finding.model_dump(mode="json") for finding in findings))
+            verdict = verdict.model_copy(
+                update={"evidence": verdict.evidence.model_copy(update={"findings": notes})},
+            )
+        self._keep(digest, verdict)
+        return Judged(digest, verdict, findings, cached=False)
+
+    def _answers(self, known: Verdict, incumbent: Incumbent | None) -> bool:
+        # A refusal is cheap to find again, and the rules may have become milder since.
+        if known.status in (Status.INFRA_ERROR, Status.RULE_VIOLATION):
+            return False
+        return incumbent is None or not self.settings.device or known.status is not Status.VERIFIED
+
+    def _refusal(self, findings: tuple[Finding, ...]) -> Verdict:
+        refusals = [finding for finding in findings if finding.severity == "refuse"]
+        first = refusals[0]
+        more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        return Verdict(
+            status=Status.RULE_VIOLATION,
+            reason=f"line {first.line}, {first.rule}: {first.message}{more}",
+            task=self.settings.task.name,
+            device=self.device,
+            evidence=Evidence(
+                target=self.settings.gpu.title,
+                findings=tuple(finding.model_dump(mode="json") for finding in findings),
+            ),
+        )
+
+    def _evaluate(
+        self,
+        source: str,
+        digest: str,
+        incumbent: Incumbent | None,
+        known: Verdict | None,
+        progress: Progress | None,
+    ) -> Verdict:
+        task = self.settings.task
+        request = Request(
+            source=source,
+            digest=digest,
+            task=task,
+            target=self.settings.gpu,
+            incumbent=incumbent,
+            baseline=self.store.baseline(task.digest, self.fingerprint),
+            autotune=known.evidence.autotune if known else {},
+        )
+        verdict = self.evaluator.evaluate(request, progress)
+        times = {name: timing for name, timing in verdict.baseline.items() if timing is not None}
+        if times:
+            self.store.put_baseline(task.digest, self.fingerprint, times)
+        return verdict
+
+    def _keep(self, digest: str, verdict: Verdict) -> None:
+        # An infra_error says nothing about the candidate, so it must not stand in for a verdict later.
+        if verdict.status is Status.INFRA_ERROR:
+            return
+        self.store.put_task(self.settings.task)
+        self.store.put_verdict(digest, self.settings.task, self.fingerprint, verdict)
