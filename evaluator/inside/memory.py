@@ -1,0 +1,91 @@
+"""Memory lent by the oracle, as seen from a worker: a memfd on a machine without a GPU, CUDA IPC on one with it.
+
+A lent buffer is described by `{"id", "bytes", "fd": index of the descriptor sent along}` or
+`{"id", "bytes", "ipc": handle in hex}`. A tensor in it by `{"buffer": id, "shape", "strides", "dtype"}`.
+"""
+
+import ctypes
+import mmap
+import os
+from typing import Any
+
+import torch
+
+from evaluator.inside.tree import dtype_of
+
+_LAZY_ENABLE_PEER_ACCESS = 1  # CU_IPC_MEM_LAZY_ENABLE_PEER_ACCESS, the only flag that cuIpcOpenMemHandle has
+
+
+class CudaFailure(RuntimeError):
+    """A call of the CUDA driver failed."""
+
+
+class _IpcHandle(ctypes.Structure):
+    _fields_ = (("reserved", ctypes.c_char * 64),)
+
+
+class _DeviceBytes:
+    """Raw device memory in the form that torch.as_tensor takes without copying."""
+
+    def __init__(self, address: int, size: int) -> None:
+        self.__cuda_array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (address, False),
+            "strides": None,
+            "version": 3,
+        }
+
+
+def driver_call(name: str, *arguments: Any) -> None:
+    """Call a function of libcuda.
+
+    Raises:
+        CudaFailure: it returned an error code.
+    """
+    code = getattr(ctypes.CDLL("libcuda.so.1"), name)(*arguments)
+    if code != 0:
+        raise CudaFailure(f"{name} failed with CUDA error {code}")
+
+
+def device_bytes(address: int, size: int) -> torch.Tensor:
+    """Device memory as a uint8 tensor of `size` elements; the caller keeps the memory alive."""
+    return torch.as_tensor(_DeviceBytes(address, size), device="cuda")
+
+
+class Loans:
+    """The buffers that this worker was lent, opened once and kept by id."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[int, torch.Tensor] = {}
+
+    def open(self, descriptions: list[dict[str, Any]], fds: tuple[int, ...]) -> None:
+        """Map the described buffers; closes the descriptors."""
+        for description in descriptions:
+            opened = _open_ipc(description) if "ipc" in description else _open_fd(description, fds)
+            self._bytes[description["id"]] = opened
+        for fd in fds:
+            os.close(fd)
+
+    def tensor(self, place: dict[str, Any]) -> torch.Tensor:
+        """The tensor at `place`, sharing the lent memory."""
+        return view(self._bytes[place["buffer"]], place)
+
+
+def view(raw: torch.Tensor, place: dict[str, Any]) -> torch.Tensor:
+    """`raw` (uint8) seen with the shape, strides and dtype of `place`."""
+    dtype = dtype_of(place["dtype"])
+    usable = raw.numel() // dtype.itemsize * dtype.itemsize
+    return raw[:usable].view(dtype).as_strided(place["shape"], place["strides"])
+
+
+def _open_fd(description: dict[str, Any], fds: tuple[int, ...]) -> torch.Tensor:
+    mapped = mmap.mmap(fds[description["fd"]], description["bytes"])
+    return torch.frombuffer(mapped, dtype=torch.uint8)
+
+
+def _open_ipc(description: dict[str, Any]) -> torch.Tensor:
+    address = ctypes.c_uint64()
+    handle = _IpcHandle.from_buffer_copy(bytes.fromhex(description["ipc"]))
+    driver_call("cuIpcOpenMemHandle_v2", ctypes.byref(address), handle, ctypes.c_uint(_LAZY_ENABLE_PEER_ACCESS))
+    return device_bytes(address.value, description["bytes"])

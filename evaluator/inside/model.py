@@ -1,0 +1,128 @@
+"""The candidate's module inside the worker: built from source, given the oracle's weights, run on the oracle's inputs.
+
+Everything reported from here is a claim of an untrusted process.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from evaluator.inside import tree
+from evaluator.inside.memory import Loans
+
+
+class BadSource(Exception):
+    """The source can't be turned into a module of the expected form."""
+
+
+def import_source(source: str, name: str = "candidate") -> ModuleType:
+    """Import `source` as a module with a file of its own: Triton reads a kernel's text from its file."""
+    folder = Path("/tmp/source")
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_text(source, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise BadSource(f"{path} can't be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def set_precision(precision: dict[str, Any]) -> None:
+    """Apply the task's global numeric switches (`evaluator.tasks.Precision`)."""
+    torch.backends.cudnn.allow_tf32 = precision["cudnn_allow_tf32"]
+    torch.backends.cudnn.benchmark = precision["cudnn_benchmark"]
+    torch.set_float32_matmul_precision(precision["float32_matmul"])
+
+
+def construct(model_class: type[torch.nn.Module], init: Any, seed: int, device: str) -> torch.nn.Module:
+    """Build a module from encoded constructor arguments: the same seed on the same device gives the same weights."""
+    arguments = tree.unflatten(init, [])
+    torch.manual_seed(seed)
+    with torch.device(device):
+        model = model_class(**arguments) if isinstance(arguments, dict) else model_class(*arguments)
+    return model.to(device)
+
+
+def named_tensors(model: torch.nn.Module) -> Iterator[tuple[str, str, torch.Tensor]]:
+    """(kind, name, tensor) of every parameter and every buffer that is part of the state, in registration order."""
+    for name, parameter in model.named_parameters():
+        yield "parameter", name, parameter.data
+    state = set(model.state_dict().keys())
+    for name, buffer in model.named_buffers():
+        if name in state:
+            yield "buffer", name, buffer
+
+
+class Session:
+    """One module of the candidate (or the reference), its weights and the inputs it was last given."""
+
+    def __init__(self, module: ModuleType, message: dict[str, Any], device: str, loans: Loans) -> None:
+        set_precision(message["precision"])
+        model_class = getattr(module, message["class"], None)
+        if not isinstance(model_class, type) or not issubclass(model_class, torch.nn.Module):
+            raise BadSource(f"class {message['class']} is missing or no torch.nn.Module")
+        self.module = module
+        self.device = device
+        self._loans = loans
+        self.model = construct(model_class, message["init"], message["seed"], device)
+        self._run: Any = self.model
+        if message.get("compile"):
+            self._run = torch.compile(self.model)
+        self._inputs: list[Any] = []
+        self._inputs_key = ""
+
+    def parameters(self) -> list[dict[str, Any]]:
+        """What there is to be given: kind, name, shape and dtype."""
+        return [
+            {"kind": kind, "name": name, "shape": list(tensor.shape), "dtype": tree.dtype_name(tensor.dtype)}
+            for kind, name, tensor in named_tensors(self.model)
+        ]
+
+    def take_weights(self, places: dict[str, dict[str, Any]]) -> None:
+        """Copy lent weights into the module's tensors, by the module's own names."""
+        for _, name, tensor in named_tensors(self.model):
+            if name in places:
+                tensor.copy_(self._loans.tensor(places[name]))
+
+    def give_buffers(self, places: dict[str, dict[str, Any]]) -> None:
+        """Copy the module's buffers, as they are after its calls, into lent memory."""
+        for kind, name, tensor in named_tensors(self.model):
+            if kind == "buffer" and name in places:
+                self._loans.tensor(places[name]).copy_(tensor)
+
+    def set_inputs(self, encoded: Any, places: list[dict[str, Any]]) -> None:
+        """Make the lent inputs the arguments of the following calls."""
+        self._inputs = list(tree.unflatten(encoded, [self._loans.tensor(place) for place in places]))
+
+    def forward(self) -> Any:
+        """One call on the current inputs."""
+        with torch.no_grad():
+            return self._run(*self._inputs)
+
+    def deliver(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
+        """Copy outputs into the oracle's receiving buffers where shape and dtype fit; says what the outputs were."""
+        tensors: list[torch.Tensor] = []
+        structure = tree.flatten(value, tensors)
+        claims = []
+        for index, tensor in enumerate(tensors):
+            claim = {
+                "shape": list(tensor.shape),
+                "dtype": tree.dtype_name(tensor.dtype),
+                "device": tensor.device.type,
+            }
+            claims.append(claim)
+            if index < len(places):
+                place = places[index]
+                if claim["shape"] == place["shape"] and claim["dtype"] == place["dtype"]:
+                    self._loans.tensor(place).copy_(tensor)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return {"structure": structure, "outputs": claims}
