@@ -72,6 +72,7 @@ class Settings(Group):
     device: str = ""  # UUID of the GPU to measure on; empty: nothing can be measured here
     stages: tuple[Stage, ...]
     repair: Stage  # the stage data for repair prompts
+    draft: Stage | None = None  # the stage that makes a first candidate where the task brings none that works
     proposer: ProposerSettings
     llm: LlmSettings
     search: SearchSettings
