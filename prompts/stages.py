@@ -53,6 +53,7 @@ class Stage(BaseModel):
 
     name: str
     title: str
+    order: int = 100  # position among stages when several are run or listed
     template: str = "optimize"  # prompts/templates/NAME.j2: optimize | draft | repair
     single: Section
     fusion: Section

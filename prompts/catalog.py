@@ -1,0 +1,109 @@
+"""Reads the stages (conf/stage/*.yaml) and checks that what they say can be evaluated."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from evaluator.errors import UsageError
+from prompts import conditions
+from prompts.facts import FACTS, KINDS
+from prompts.metrics import CONF, load_metrics
+from prompts.stages import Rule, Section, Stage
+
+
+def load_stages(conf_dir: Path = CONF) -> dict[str, Stage]:
+    """Every stage under `conf_dir`/stage by name, in the order in which stages are run.
+
+    Raises:
+        UsageError: a file can't be read or does not fit, a rule speaks of an unknown fact or does not parse, a stage
+            asks for an unknown metric. File and rule are named.
+    """
+    folder = conf_dir / "stage"
+    files = sorted(folder.glob("*.yaml"))
+    if not files:
+        raise UsageError(f"{folder} holds no stage", "Stages are YAML files, one for each.")
+    stages = [_load(file) for file in files]
+    return {stage.name: stage for stage in sorted(stages, key=lambda stage: (stage.order, stage.name))}
+
+
+def stage_names(conf_dir: Path = CONF) -> tuple[str, ...]:
+    """The names of all stages, in the order in which they are run.
+
+    Raises:
+        UsageError: as for `load_stages`.
+    """
+    return tuple(load_stages(conf_dir))
+
+
+def load_stage(name: str, conf_dir: Path = CONF) -> Stage:
+    """The stage of this name.
+
+    Raises:
+        UsageError: there is none (the nearest name is suggested), or as for `load_stages`.
+    """
+    stages = load_stages(conf_dir)
+    if name not in stages:
+        raise UsageError(f"there is no stage {name!r}", nearest(name, stages))
+    return stages[name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy for a name that is not known: the closest one, and all of them."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    listed = f"Known: {', '.join(names)}."
+    return f"Did you mean {close[0]!r}? {listed}" if close else listed
+
+
+def _load(file: Path) -> Stage:
+    try:
+        stage = Stage.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(
+            f"{file} can't be read: {error}", "Stages are YAML files; see those that come with it."
+        ) from error
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'top'}: {each['msg']}" for each in error.errors())
+        raise UsageError(f"{file} is not a stage: {problems}", "prompts/stages.py says what a stage holds.") from error
+    if stage.name != file.stem:
+        raise UsageError(f"{file} calls its stage {stage.name!r}", f"Name it {file.stem!r}, or rename the file.")
+    _check(stage, file)
+    return stage
+
+
+def _check(stage: Stage, file: Path) -> None:
+    metrics = load_metrics()
+    for metric in stage.metrics:
+        if metric not in metrics:
+            raise UsageError(f"{file} asks for the unknown metric {metric!r}", nearest(metric, metrics))
+    _check_condition(stage.skip_when, f"{file}: skip_when")
+    for category, section in (("single", stage.single), ("fusion", stage.fusion)):
+        for rule in section.rules:
+            where = f"{file}: {category} rule {rule.name!r}"
+            _check_condition(rule.when, where)
+            _check_preference(rule, section, where)
+
+
+def _check_condition(expression: str, where: str) -> None:
+    try:
+        unknown = sorted(conditions.names(expression) - FACTS.keys())
+        if unknown:
+            raise UsageError(f"{where} speaks of the unknown fact {unknown[0]!r}", nearest(unknown[0], FACTS))
+        conditions.check(expression, KINDS)
+    except conditions.ConditionError as error:
+        raise UsageError(f"{where}: {error.problem}", error.remedy) from error
+
+
+def _check_preference(rule: Rule, section: Section, where: str) -> None:
+    for parameter, value in rule.prefer.items():
+        allowed = section.parameters.get(parameter)
+        if allowed is None:
+            raise UsageError(
+                f"{where} prefers the unknown parameter {parameter!r}", nearest(parameter, section.parameters)
+            )
+        if value not in allowed:
+            choices = ", ".join(map(str, allowed))
+            raise UsageError(f"{where} prefers {parameter} = {value}", f"The section allows {choices}.")
