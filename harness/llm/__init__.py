@@ -1,0 +1,1 @@
+"""Talking to a language model: the client, what it costs, and how much may be spent."""
