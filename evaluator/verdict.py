@@ -23,7 +23,9 @@ class Status(StrEnum):
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    """Stored or sent between processes; an infinite error survives JSON as a word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Timing(Frozen):

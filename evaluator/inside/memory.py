@@ -20,7 +20,7 @@ class CudaFailure(RuntimeError):
     """A call of the CUDA driver failed."""
 
 
-class _IpcHandle(ctypes.Structure):
+class IpcHandle(ctypes.Structure):
     _fields_ = (("reserved", ctypes.c_char * 64),)
 
 
@@ -86,6 +86,6 @@ def _open_fd(description: dict[str, Any], fds: tuple[int, ...]) -> torch.Tensor:
 
 def _open_ipc(description: dict[str, Any]) -> torch.Tensor:
     address = ctypes.c_uint64()
-    handle = _IpcHandle.from_buffer_copy(bytes.fromhex(description["ipc"]))
+    handle = IpcHandle.from_buffer_copy(bytes.fromhex(description["ipc"]))
     driver_call("cuIpcOpenMemHandle_v2", ctypes.byref(address), handle, ctypes.c_uint(_LAZY_ENABLE_PEER_ACCESS))
     return device_bytes(address.value, description["bytes"])

@@ -1,0 +1,119 @@
+"""Memory that the oracle lends to a worker: every buffer is an allocation of its own and holds nothing else.
+
+On a GPU a buffer is a whole number of 2 MiB pages: the driver packs smaller allocations into one such page, and an IPC
+handle exports the page. Without a GPU it is a memfd sealed against resizing, since a worker that shrank it would crash
+the oracle.
+"""
+
+import ctypes
+import fcntl
+import mmap
+import os
+from typing import Any, Protocol
+
+import torch
+
+from evaluator.inside.memory import IpcHandle, device_bytes, driver_call, view
+from evaluator.inside.tree import dtype_name
+
+_PAGE = 2 * 1024 * 1024
+_POISON = 0xFF  # NaN in every floating format, -1 in integers
+
+
+class Buffer(Protocol):
+    """Lent memory: `raw` is all of it as uint8."""
+
+    raw: torch.Tensor
+
+    def describe(self, fds: list[int]) -> dict[str, Any]:
+        """What the worker needs to open it; a descriptor to be sent along is appended to `fds`."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class HostBuffer:
+    """A sealed memfd of `size` bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._fd = os.memfd_create("lent", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._size = max(size, mmap.PAGESIZE)
+        os.ftruncate(self._fd, self._size)
+        fcntl.fcntl(self._fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+        self.raw = torch.frombuffer(mmap.mmap(self._fd, self._size), dtype=torch.uint8)
+
+    def describe(self, fds: list[int]) -> dict[str, Any]:
+        fds.append(self._fd)
+        return {"bytes": self._size, "fd": len(fds) - 1}
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class DeviceBuffer:
+    """GPU memory of its own driver allocation, exported by CUDA IPC."""
+
+    def __init__(self, size: int) -> None:
+        self._size = -(-max(size, 1) // _PAGE) * _PAGE
+        self._address = ctypes.c_uint64()
+        driver_call("cuMemAlloc_v2", ctypes.byref(self._address), ctypes.c_size_t(self._size))
+        self.raw = device_bytes(self._address.value, self._size)
+
+    def describe(self, fds: list[int]) -> dict[str, Any]:
+        handle = IpcHandle()
+        driver_call("cuIpcGetMemHandle", ctypes.byref(handle), self._address)
+        return {"bytes": self._size, "ipc": bytes(handle).hex()}
+
+    def close(self) -> None:
+        driver_call("cuMemFree_v2", self._address)
+
+
+class Loan:
+    """All the memory lent to one worker. Close it only after the worker has been killed."""
+
+    def __init__(self, device: str) -> None:
+        self._kind = DeviceBuffer if device == "cuda" else HostBuffer
+        self._buffers: list[Buffer] = []
+        self._sent = 0
+
+    def place(self, like: torch.Tensor) -> dict[str, Any]:
+        """Room for a tensor with the shape, strides and dtype of `like`: a new buffer."""
+        strides = _dense_strides(like)
+        last = sum((size - 1) * stride for size, stride in zip(like.shape, strides, strict=True) if size > 1)
+        elements = 0 if like.numel() == 0 else last + 1
+        self._buffers.append(self._kind(elements * like.element_size()))
+        return {
+            "buffer": len(self._buffers) - 1,
+            "shape": list(like.shape),
+            "strides": list(strides),
+            "dtype": dtype_name(like.dtype),
+        }
+
+    def announcement(self) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """The `lend` message for the buffers made since the last one, and its descriptors."""
+        fds: list[int] = []
+        new = range(self._sent, len(self._buffers))
+        described = [{"id": index} | self._buffers[index].describe(fds) for index in new]
+        self._sent = len(self._buffers)
+        return {"do": "lend", "buffers": described}, tuple(fds)
+
+    def tensor(self, place: dict[str, Any]) -> torch.Tensor:
+        """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
+        return view(self._buffers[place["buffer"]].raw, place)
+
+    def poison(self, place: dict[str, Any]) -> None:
+        """Fill a receiving buffer with a pattern that no right answer has (NaN in floating formats)."""
+        self._buffers[place["buffer"]].raw.fill_(_POISON)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        for buffer in self._buffers:
+            buffer.close()
+        self._buffers = []
+
+
+def _dense_strides(like: torch.Tensor) -> tuple[int, ...]:
+    """The tensor's own strides, or contiguous ones where elements overlap (expanded tensors can't be written to)."""
+    if any(stride == 0 and size > 1 for size, stride in zip(like.shape, like.stride(), strict=True)):
+        return torch.empty(like.shape, device="meta").stride()
+    return like.stride()

@@ -1,0 +1,240 @@
+"""Is the candidate right? Fresh secret inputs for every draw, judged on the oracle's own copy of the outputs."""
+
+import copy
+import secrets
+from typing import Any
+
+import torch
+
+from evaluator.inside import tree
+from evaluator.oracle.buffers import Loan
+from evaluator.oracle.numerics import Comparison
+from evaluator.oracle.reference import Reference, double
+from evaluator.oracle.weights import Mapping, match, perturb
+from evaluator.oracle.worker import WorkerHandle
+from evaluator.errors import UsageError
+from evaluator.inside.model import named_tensors
+from evaluator.request import Limits
+from evaluator.tasks import Task
+from evaluator.verdict import NumericError
+
+
+class Mismatch(Exception):
+    """The candidate's output is not what the reference's is; the message says how."""
+
+
+class Violation(Exception):
+    """The candidate did something that no honest kernel does; the message says what."""
+
+
+def fresh_seed() -> int:
+    """A seed that nobody can guess."""
+    return secrets.randbits(62)
+
+
+class Examination:
+    """One candidate's worker, what it was lent, and the reference that it is judged by.
+
+    Args:
+        reference: executed at the sizes of this check.
+        worker: taken by this examination; killed when it closes.
+    """
+
+    def __init__(self, task: Task, reference: Reference, worker: WorkerHandle, limits: Limits) -> None:
+        self.task = task
+        self.reference = reference
+        self.worker = worker
+        self.mapping = Mapping("none", {})
+        self._limits = limits
+        self._loan = Loan(reference.device)
+        self._model: torch.nn.Module = torch.nn.Identity()
+        self._weight_places: dict[str, dict[str, Any]] = {}
+        self._inputs: Any = None
+        self._input_places: list[dict[str, Any]] = []
+        self._outputs: list[dict[str, Any]] = []
+        self._structure: Any = None
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the verdict should know."""
+        return tuple(self._notes)
+
+    def load(self, source: str, options: dict[str, Any]) -> None:
+        """Have the worker build the module and give it the reference's weights, perturbed.
+
+        Args:
+            source: the candidate's source, or the reference's for a baseline.
+            options: what the worker's `load` takes beyond that: `class`, `autotune`, `compile`.
+
+        Raises:
+            WorkerFailure: the candidate can't be imported or constructed.
+        """
+        seed = fresh_seed()
+        message = {"do": "load", "source": source, "init": self.reference.init, "seed": seed, "class": "ModelNew"}
+        message |= {"precision": self.task.precision.model_dump()} | options
+        claimed = self.worker.ask(message, self._limits.first_forward_s)["parameters"]
+        self._model = self.reference.model(seed)
+        self.mapping = match(self._model, claimed)
+        if self.mapping.note:
+            self._notes.append(self.mapping.note)
+        if self.mapping.names:
+            perturb(self._model, fresh_seed())
+            self._send_weights()
+
+    def check(self, draws: int) -> NumericError:
+        """Compare the candidate's outputs on `draws` fresh inputs.
+
+        Raises:
+            Mismatch: an output is missing, has another shape or dtype, or is wrong.
+            WorkerFailure: the candidate failed.
+        """
+        comparison = Comparison(self.task.tolerance)
+        self._prepare_places()
+        for draw in range(draws):
+            self._draw(comparison, self._limits.first_forward_s if draw == 0 else self._limits.forward_s)
+        if self._buffer_names():
+            self._check_buffers(comparison)
+        error = NumericError(
+            draws=comparison.draws,
+            max_abs=comparison.max_abs,
+            max_scaled=comparison.max_scaled,
+            reference_max_abs=comparison.reference_max_abs,
+            tolerance=self.task.tolerance.name,
+            worst=comparison.worst,
+        )
+        if comparison.problem:
+            raise WrongOutput(comparison.problem, error)
+        return error
+
+    def close(self) -> None:
+        """Kill the worker, then take the lent memory back."""
+        self.worker.kill()
+        self._loan.close()
+
+    def _send_weights(self) -> None:
+        ours = {name: tensor for _, name, tensor in named_tensors(self._model)}
+        for theirs, mine in self.mapping.names.items():
+            place = self._loan.place(ours[mine])
+            self._loan.tensor(place).copy_(ours[mine])
+            self._weight_places[theirs] = place
+        self._lend()
+        self.worker.ask({"do": "weights", "places": self._weight_places}, self._limits.forward_s)
+
+    def _prepare_places(self) -> None:
+        """Lend room for inputs and outputs; their shapes come from a run of the reference on inputs of its own."""
+        inputs = self.reference.inputs(fresh_seed())
+        tensors: list[torch.Tensor] = []
+        self._inputs = tree.flatten(inputs, tensors)
+        self._input_places = [self._loan.place(tensor) for tensor in tensors]
+        self._structure, outputs = self.reference.run(copy.deepcopy(self._model), inputs)
+        if not outputs or '"float"' in str(self._structure) or "opaque" in str(self._structure):
+            raise UsageError(
+                f"the reference {self.task.path} returns something other than tensors", "Return tensors only."
+            )
+        self._outputs = [self._loan.place(tensor) for tensor in outputs]
+        self._lend()
+
+    def _draw(self, comparison: Comparison, timeout_s: float) -> None:
+        seed = fresh_seed()
+        self._fill_inputs(seed)
+        for place in self._outputs:
+            self._loan.poison(place)
+        self._synchronize()
+        claim = self.worker.ask(
+            {
+                "do": "forward",
+                "inputs": self._inputs,
+                "input_places": self._input_places,
+                "output_places": self._outputs,
+            },
+            timeout_s,
+        )
+        self._check_form(claim)
+        got = [self._loan.tensor(place).clone() for place in self._outputs]
+        self._judge(comparison, seed, got)
+        comparison.draws += 1
+
+    def _judge(self, comparison: Comparison, seed: int, got: list[torch.Tensor]) -> None:
+        """Expected values are computed only now, from inputs made again from the seed (P6)."""
+        inputs = self.reference.inputs(seed)
+        wide_model, wide_inputs = double(self._model, inputs)
+        _, own = self.reference.run(self._model, inputs)
+        self._check_inputs_untouched(inputs)
+        try:
+            _, truth = self.reference.run(wide_model, wide_inputs)
+        except UsageError:
+            truth = own
+            self._note("the reference does not run in float64: its own precision is the truth")
+        del wide_model, wide_inputs, inputs
+        for index, (output, expected, same) in enumerate(zip(got, truth, own, strict=True)):
+            comparison.add(f"output {index}", output, expected, same)
+
+    def _check_form(self, claim: dict[str, Any]) -> None:
+        claimed, expected = claim["outputs"], self._outputs
+        if len(claimed) != len(expected):
+            raise Mismatch(f"forward returned {len(claimed)} tensors, the reference returns {len(expected)}")
+        for index, (theirs, ours) in enumerate(zip(claimed, expected, strict=True)):
+            if theirs["shape"] != ours["shape"]:
+                raise Mismatch(f"output {index} has shape {theirs['shape']}, expected {ours['shape']}")
+            if theirs["dtype"] != ours["dtype"]:
+                raise Mismatch(f"output {index} has dtype {theirs['dtype']}, expected {ours['dtype']}")
+        if claim["structure"] != self._structure:
+            raise Mismatch("forward returned its tensors in another structure than the reference does")
+
+    def _check_inputs_untouched(self, after_reference: list[Any]) -> None:
+        """Lent inputs must be as the reference leaves its own (which may work in place)."""
+        tensors: list[torch.Tensor] = []
+        tree.flatten(after_reference, tensors)
+        for index, (place, expected) in enumerate(zip(self._input_places, tensors, strict=True)):
+            if not torch.equal(_bits(self._loan.tensor(place)), _bits(expected)):
+                raise Violation(f"input {index} was changed by the candidate")
+
+    def _fill_inputs(self, seed: int) -> None:
+        tensors: list[torch.Tensor] = []
+        tree.flatten(self.reference.inputs(seed), tensors)
+        for place, tensor in zip(self._input_places, tensors, strict=True):
+            self._loan.tensor(place).copy_(tensor)
+
+    def _buffer_names(self) -> dict[str, str]:
+        ours = {name for kind, name, _ in named_tensors(self._model) if kind == "buffer"}
+        return {theirs: mine for theirs, mine in self.mapping.names.items() if mine in ours}
+
+    def _check_buffers(self, comparison: Comparison) -> None:
+        """Module buffers after the calls must be the reference's after the same calls (P9)."""
+        names = self._buffer_names()
+        places = {theirs: self._weight_places[theirs] for theirs in names}
+        for place in places.values():
+            self._loan.poison(place)
+        self._synchronize()
+        self.worker.ask({"do": "buffers", "places": places}, self._limits.forward_s)
+        expected = {name: tensor for _, name, tensor in named_tensors(self._model)}
+        for theirs, mine in names.items():
+            value = expected[mine]
+            truth = value.double() if value.is_floating_point() else value
+            comparison.add(f"buffer {theirs}", self._loan.tensor(places[theirs]).clone(), truth, value)
+
+    def _lend(self) -> None:
+        message, fds = self._loan.announcement()
+        self.worker.ask(message, self._limits.forward_s, fds)
+
+    def _synchronize(self) -> None:
+        if self.reference.device == "cuda":
+            torch.cuda.synchronize()
+
+    def _note(self, text: str) -> None:
+        if text not in self._notes:
+            self._notes.append(text)
+
+
+class WrongOutput(Mismatch):
+    """Values are wrong; `error` has the measured errors."""
+
+    def __init__(self, problem: str, error: NumericError) -> None:
+        super().__init__(problem)
+        self.error = error
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """A view for exact comparison, so that NaN equals itself."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)

@@ -1,0 +1,144 @@
+"""Evaluation where there is no GPU (P19): compile for the target at true sizes, check numerics at small ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from evaluator.errors import UsageError
+from evaluator.inside import tree
+from evaluator.oracle.correctness import Examination, Mismatch, Violation, fresh_seed
+from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
+from evaluator.oracle.report import Progress, Report
+from evaluator.oracle.worker import Pool, WorkerFailure
+from evaluator.request import EvaluatorSettings, Request
+from evaluator.shrink import override_integers, shrinkings
+from evaluator.tasks import Task
+from evaluator.verdict import Status, Verdict
+
+_MAX_SMALL_ELEMENTS = 1 << 20  # of all inputs and outputs together; the interpreter is slow
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """A task's reference at one set of sizes: constructor arguments and inputs as the worker takes them."""
+
+    init: Any
+    inputs: Any
+    specs: list[TensorSpec]
+
+    def message(self) -> dict[str, Any]:
+        return {"init": self.init, "inputs": self.inputs, "specs": [vars(spec) for spec in self.specs]}
+
+
+class Unmeasured:
+    """Evaluates candidates without a GPU. Keeps each task's references for its lifetime."""
+
+    def __init__(self, settings: EvaluatorSettings, compilers: Pool, interpreters: Pool) -> None:
+        self._settings = settings
+        self._compilers = compilers
+        self._interpreters = interpreters
+        self._true: dict[str, Sizes] = {}
+        self._small: dict[str, Reference | str] = {}
+
+    def evaluate(self, request: Request, progress: Progress) -> Verdict:
+        """One verdict, never a time."""
+        report = Report(request, f"{request.target.name} (compile target)", progress)
+        report.evidence["transport"] = "memfd"
+        try:
+            self._compile(request, report)
+            return self._check(request, report)
+        except (WorkerFailure, Mismatch, Violation) as error:
+            return report.failed(error)
+
+    def _compile(self, request: Request, report: Report) -> None:
+        """Facts about every kernel that forward launches; a kernel that can't run on the target fails."""
+        with report.step("compile"):
+            message = {"do": "compile", "source": request.source, "class": "ModelNew", "true": None, "small": None}
+            message |= {"target": request.target.capability, "sms": request.target.sms}
+            message["true"] = self._true_sizes(request.task).message()
+            small = self._small_reference(request.task)
+            if isinstance(small, Reference):
+                message["small"] = _sizes(small).message()
+            worker = self._compilers.take()
+            try:
+                answer = worker.ask(message, self._settings.limits.compile_s)
+            finally:
+                worker.kill()
+        report.notes += answer["notes"]
+        if not answer["kernels"]:
+            raise Violation("forward launches no Triton kernel")
+        report.add_kernels(answer["kernels"])
+        if not any(kernel.fits for kernel in report.kernels):
+            raise WorkerFailure("failed", _too_large(report), {"bases": ["OutOfResources"]})
+
+    def _check(self, request: Request, report: Report) -> Verdict:
+        small = self._small_reference(request.task)
+        if isinstance(small, str):
+            return report.verdict(Status.UNCHECKED, small)
+        with report.step("check"):
+            worker = self._interpreters.take()
+            examination = Examination(request.task, small, worker, self._settings.limits)
+            try:
+                examination.load(request.source, {"autotune": request.autotune})
+                report.error = examination.check(self._settings.draws)
+            finally:
+                examination.close()
+            report.notes += examination.notes
+            report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
+        return report.verdict(Status.VERIFIED)
+
+    def _true_sizes(self, task: Task) -> Sizes:
+        if task.digest not in self._true:
+            reference = Reference(task.reference, str(task.path), "cpu")
+            inputs, specs = true_size_specs(reference, fresh_seed())
+            self._true[task.digest] = Sizes(reference.init, inputs, specs)
+        return self._true[task.digest]
+
+    def _small_reference(self, task: Task) -> Reference | str:
+        """The reference at sizes that the interpreter can bear, or the reason why there is none."""
+        if task.digest not in self._small:
+            self._small[task.digest] = _shrunk(task)
+        return self._small[task.digest]
+
+
+def _sizes(reference: Reference) -> Sizes:
+    inputs, specs = true_size_specs(reference, fresh_seed())
+    return Sizes(reference.init, inputs, specs)
+
+
+def _shrunk(task: Task) -> Reference | str:
+    if task.small:
+        source = override_integers(task.reference, task.small)
+        return Reference(source, str(task.path), "cpu")
+    for sizes in shrinkings(task.reference):
+        try:
+            reference = Reference(override_integers(task.reference, sizes), str(task.path), "cpu")
+            elements = _elements(reference)
+        except UsageError:
+            continue
+        if elements <= _MAX_SMALL_ELEMENTS:
+            return reference
+    return (
+        f"no small sizes for a check in the interpreter could be found by changing the module-level integers of "
+        f"{task.path}; name some under 'small' in a task file, or check on a GPU"
+    )
+
+
+def _elements(reference: Reference) -> int:
+    """Elements of all inputs and outputs, found without computing; raises UsageError if these sizes don't fit."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    with FakeTensorMode():
+        inputs = reference.inputs(0)
+        tensors: list[Any] = []
+        tree.flatten(inputs, tensors)
+        _, outputs = reference.run(reference.model(0), inputs)
+        return sum(tensor.numel() for tensor in [*tensors, *outputs])
+
+
+def _too_large(report: Report) -> str:
+    gpu = report.request.target
+    kernel = report.kernels[0]
+    return (
+        f"kernel {kernel.name} does not fit on {gpu.title}: {kernel.shared_bytes} B of shared memory a block "
+        f"(limit {gpu.shared_per_block_bytes}), {kernel.registers} registers a thread, {kernel.num_warps} warps"
+    )

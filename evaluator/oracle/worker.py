@@ -1,0 +1,162 @@
+"""The oracle's end of one worker: starts it in the sandbox, asks, waits, and says what went wrong.
+
+What a worker answers is a claim. A worker that is late, dies or breaks the protocol costs its candidate and no more.
+"""
+
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from evaluator.inside.wire import Channel, Message, WireError
+from evaluator.request import Limits
+from evaluator.sandbox import Process, Spec, spawn
+
+Mode = Literal["compile", "interpret", "device"]
+SpecFactory = Callable[[Mode, int], Spec]
+
+
+@dataclass(frozen=True)
+class WorkerFailure(Exception):
+    """Why a worker did not answer a command.
+
+    `kind` is `failed` (it answered that it could not; `answer` says why), `timeout`, or `crashed`.
+    """
+
+    kind: Literal["failed", "timeout", "crashed"]
+    reason: str
+    answer: Message | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class WorkerHandle:
+    """One sandboxed worker, from start to kill."""
+
+    def __init__(self, mode: Mode, make_spec: SpecFactory, limits: Limits) -> None:
+        ours, theirs = socket.socketpair()
+        self.mode = mode
+        self._limits = limits
+        self._ready = False
+        self._started = time.monotonic()
+        self._channel = Channel(ours)
+        self._process: Process = spawn(make_spec(mode, theirs.fileno()))
+        theirs.close()
+
+    def wait_ready(self) -> None:
+        """Wait until its imports are done.
+
+        Raises:
+            WorkerFailure: it died or took longer than `limits.start_s`.
+        """
+        if self._ready:
+            return
+        left = self._limits.start_s - (time.monotonic() - self._started)
+        answer = self._receive(max(left, 1.0), "start")
+        if not answer.get("ready"):
+            raise WorkerFailure("crashed", f"the worker could not start: {answer.get('message', '')}", answer)
+        self._ready = True
+
+    def ask(self, message: Message, timeout_s: float, fds: tuple[int, ...] = ()) -> Message:
+        """Send a command and return the answer.
+
+        Raises:
+            WorkerFailure: the answer is a failure, there is none in time, or the worker died.
+        """
+        self.wait_ready()
+        try:
+            self._channel.send(message, fds)
+        except WireError as error:
+            raise self._crashed(message["do"]) from error
+        answer = self._receive(timeout_s, message["do"])
+        if not answer.get("ok"):
+            raise WorkerFailure("failed", explain(answer), answer)
+        return answer
+
+    def kill(self) -> None:
+        """End it, whatever it does; nothing of it remains."""
+        self._process.kill()
+        self._channel.close()
+
+    def output(self) -> str:
+        """The end of what it printed."""
+        return self._process.output()
+
+    def finish(self, timeout_s: float) -> str:
+        """Close the channel, wait for a voluntary exit, and return all that was printed (kept by the sandbox)."""
+        self._channel.close()
+        self._process.wait(timeout_s)
+        self._process.kill()
+        return self._process.output()
+
+    def _receive(self, timeout_s: float, doing: str) -> Message:
+        try:
+            answer, _ = self._channel.receive(timeout_s)
+        except TimeoutError as error:
+            self.kill()
+            raise WorkerFailure("timeout", f"{doing} took longer than {timeout_s:.0f} s") from error
+        except WireError as error:
+            raise self._crashed(doing) from error
+        return answer
+
+    def _crashed(self, doing: str) -> WorkerFailure:
+        code = self._process.wait(5.0)
+        self._process.kill()
+        cause = f"killed for using too much or too many: {self._process.killed_for}" if self._process.killed_for else ""
+        cause = cause or ("it broke the protocol" if code is None else f"exit code {code}")
+        last = [line for line in self._process.output().splitlines() if line.strip()][-3:]
+        detail = (": " + " | ".join(last)) if last else ""
+        return WorkerFailure("crashed", f"the worker died during {doing} ({cause}){detail}"[:600])
+
+
+def explain(answer: Message) -> str:
+    """One sentence from a worker's failure: type, message, and the candidate's line."""
+    line = f" (line {answer['line']})" if isinstance(answer.get("line"), int) else ""
+    message = str(answer.get("message", "")).strip()
+    return f"{answer.get('error', 'failure')}: {message[:1200]}{line}"
+
+
+class Pool:
+    """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate."""
+
+    def __init__(self, mode: Mode, make_spec: SpecFactory, limits: Limits, size: int) -> None:
+        self._new = lambda: WorkerHandle(mode, make_spec, limits)
+        self._size = size
+        self._waiting: list[WorkerHandle] = []
+
+    def take(self) -> WorkerHandle:
+        """A ready worker; another one is started in its place.
+
+        Raises:
+            WorkerFailure: it did not start.
+        """
+        worker = self._waiting.pop(0) if self._waiting else self._new()
+        self.fill()
+        try:
+            worker.wait_ready()
+        except WorkerFailure:
+            worker.kill()
+            raise
+        return worker
+
+    def fill(self) -> None:
+        """Start workers until the pool is full again."""
+        while len(self._waiting) < self._size:
+            self._waiting.append(self._new())
+
+    def settle(self) -> None:
+        """Wait until the waiting workers have finished starting, so that they do not disturb a measurement."""
+        for worker in list(self._waiting):
+            try:
+                worker.wait_ready()
+            except WorkerFailure:
+                worker.kill()
+                self._waiting.remove(worker)
+
+    def close(self) -> None:
+        """Kill those that wait."""
+        for worker in self._waiting:
+            worker.kill()
+        self._waiting = []
