@@ -80,4 +80,5 @@ class Settings(Group):
     evaluator: EvaluatorSettings
     store: StoreSettings
     fresh: bool = False
+    note: str = ""  # what the person should know about the choice of the target
     key: str  # identity of the run: hash of the resolved configuration and of the sources it starts from

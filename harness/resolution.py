@@ -1,0 +1,186 @@
+"""From plain values to typed settings: words become tasks, GPUs, stages and a proposer. Knows no Hydra."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from evaluator.errors import UsageError
+from harness.overrides import suggestion
+from harness.settings import LlmSettings, ProposerSettings, SearchSettings, Settings, StoreSettings
+
+if TYPE_CHECKING:
+    from evaluator.tasks import Category, Task
+    from prompts.stages import Stage
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+_SECTIONS = ("llm", "proposer", "search", "budget", "evaluator", "store")
+_PLAIN = ("task", "tolerance", "category", "start", "gpu", "stage", "fresh")
+# What may change between two invocations that are the same run: bounds, places, where a key is found, how it is called.
+_NOT_IDENTITY: dict[str, Any] = {
+    "budget": True,
+    "store": True,
+    "fresh": True,
+    "key": True,
+    "note": True,
+    "proposer": {"reason"},
+    "llm": {"api_key_env", "api_key_file", "timeout_s", "attempts"},
+    "task": {"path", "title"},
+    "evaluator": {"pool"},
+}
+
+_Kind = TypeVar("_Kind", bound=BaseModel)
+
+
+def known_keys() -> list[str]:
+    """All keys that can be set, in full: `search.rounds`, `evaluator.limits.total_s`."""
+    found = list(_PLAIN)
+    for section in _SECTIONS:
+        kind = Settings.model_fields[section].annotation
+        assert isinstance(kind, type)
+        found += [f"{section}.{key}" for key in _fields(kind)]
+    found.remove("proposer.reason")
+    return found
+
+
+def _fields(kind: type[BaseModel]) -> list[str]:
+    found = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found += [f"{name}.{key}" for key in _fields(inner)]
+        else:
+            found.append(name)
+    return found
+
+
+def place_store(root: str, url: str) -> StoreSettings:
+    """Store settings with an absolute root."""
+    return StoreSettings(root=Path(root).expanduser().absolute(), url=url)
+
+
+def assemble(plain: Mapping[str, Any]) -> Settings:
+    """Typed settings from plain values; see `resolve`."""
+    from evaluator import catalog, devices
+    from evaluator.request import EvaluatorSettings
+    from harness.settings import BudgetSettings
+    from prompts.catalog import load_stages
+
+    unknown = sorted(set(plain) - {*_SECTIONS, *_PLAIN})
+    if unknown:
+        raise UsageError(f"There is no setting '{unknown[0]}'.", suggestion(unknown[0], known_keys()))
+    evaluator = _typed(EvaluatorSettings, plain, "evaluator")
+    llm = _typed(LlmSettings, plain, "llm")
+    stages = load_stages(CONF)
+    target = devices.choose(str(plain["gpu"]), catalog.load_gpus(CONF), devices.detect(), evaluator.device)
+    task = catalog.load_task(
+        str(plain["task"]),
+        CONF,
+        tolerance=plain["tolerance"],
+        category=_category(plain["category"]),
+        start=_path(plain),
+    )
+    store = _typed(StoreSettings, plain, "store")
+    settings = Settings(
+        task=task,
+        gpu=target.gpu,
+        device=target.device.uuid if target.device else "",
+        stages=select_stages(plain["stage"], stages),
+        repair=stages["repair"],
+        draft=stages.get("draft"),
+        proposer=choose_proposer(_typed(ProposerSettings, plain, "proposer"), llm),
+        llm=llm,
+        search=_typed(SearchSettings, plain, "search"),
+        budget=_typed(BudgetSettings, plain, "budget"),
+        evaluator=evaluator,
+        store=place_store(str(store.root), store.url),
+        fresh=_flag(plain["fresh"]),
+        note=target.note,
+        key="",
+    )
+    return settings.model_copy(update={"key": run_key(settings)})
+
+
+def _category(value: object) -> "Category | None":
+    match value:
+        case None | "single" | "fusion" | "network":
+            return value
+        case _:
+            raise UsageError(
+                f"There is no category '{value}'.", suggestion(str(value), ("single", "fusion", "network"))
+            )
+
+
+def _path(plain: Mapping[str, Any]) -> Path | None:
+    return Path(str(plain["start"])).expanduser() if plain["start"] else None
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"fresh={value}: a yes or no was expected.", "Write fresh=true or fresh=false.")
+    return value
+
+
+def _typed(kind: type[_Kind], plain: Mapping[str, Any], section: str) -> _Kind:
+    try:
+        return kind.model_validate(plain[section])
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join([section, *(str(part) for part in first["loc"])])
+        if first["type"] == "extra_forbidden":
+            raise UsageError(f"There is no setting '{key}'.", suggestion(key, known_keys())) from error
+        raise UsageError(
+            f"{key}={first['input']}: {first['msg']}.", "harness run --help lists all settings."
+        ) from error
+
+
+def select_stages(value: object, stages: "Mapping[str, Stage]") -> "tuple[Stage, ...]":
+    """The stages that `stage=` names: one name, a list, or `all` (those that optimise, in the catalog's order).
+
+    Raises:
+        UsageError: an unknown stage, or none.
+    """
+    names = [str(name) for name in value] if isinstance(value, (list, tuple)) else [str(value)]
+    if names == ["all"]:
+        names = [stage.name for stage in stages.values() if stage.template == "optimize"]
+    if not names or names == [""]:
+        raise UsageError("No stage was named.", f"Name one: {', '.join(stages)}, or all.")
+    for name in names:
+        if name not in stages:
+            raise UsageError(f"There is no stage '{name}'.", suggestion(name, [*stages, "all"]))
+    return tuple(stages[name] for name in names)
+
+
+def choose_proposer(proposer: ProposerSettings, llm: LlmSettings) -> ProposerSettings:
+    """The proposer with `auto` decided and the reason said: the model if a key or a base URL is there, else rules."""
+    if proposer.kind != "auto":
+        return proposer.model_copy(update={"reason": f"proposer={proposer.kind} was asked for"})
+    signs = {
+        f"{llm.api_key_env} is set": os.environ.get(llm.api_key_env),
+        "OPENAI_BASE_URL is set": os.environ.get("OPENAI_BASE_URL"),
+        "llm.base_url is set": llm.base_url,
+        "llm.api_key_file is set": llm.api_key_file,
+    }
+    for reason, sign in signs.items():
+        if sign:
+            return proposer.model_copy(update={"kind": "llm", "reason": reason})
+    reason = f"neither {llm.api_key_env} nor OPENAI_BASE_URL is set"
+    return proposer.model_copy(update={"kind": "rules", "reason": reason})
+
+
+def run_key(settings: Settings) -> str:
+    """Identity of a run (64 hex digits): what was asked for, and the sources that it starts from."""
+    asked = settings.model_dump(mode="json", exclude=_NOT_IDENTITY)
+    if settings.proposer.kind == "llm":
+        asked["server"] = settings.llm.base_url or os.environ.get("OPENAI_BASE_URL", "")
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def with_task(settings: Settings, task: "Task") -> Settings:
+    """The same settings for another task."""
+    changed = settings.model_copy(update={"task": task})
+    return changed.model_copy(update={"key": run_key(changed)})
