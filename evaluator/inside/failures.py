@@ -1,0 +1,104 @@
+"""Failures of a candidate's kernels, as data: which kernel, which line of the candidate, what the compiler said."""
+
+import re
+from pathlib import Path
+from typing import Any, Self
+
+from triton.compiler.errors import CompilationError, CompileTimeAssertionFailure
+from triton.runtime.errors import OutOfResources, PTXASError
+from triton.runtime.jit import JITFunction
+
+LONGEST_MESSAGE = 2000
+
+
+class CompileFailure(Exception):
+    """A kernel could not be bound to its arguments or compiled.
+
+    `line` is in the candidate's file, 1-based, None where it is not known; `text` is that line.
+    """
+
+    def __init__(self, kernel: str, message: str, line: int | None, text: str, config: dict[str, Any] | None) -> None:
+        super().__init__(f"{kernel}: {message}")
+        self.kernel = kernel
+        self.message = message
+        self.line = line
+        self.text = text
+        self.config = config or {}
+
+    @classmethod
+    def of(cls, function: JITFunction[Any], error: Exception, config: dict[str, Any] | None) -> Self:
+        """From what Triton raised when it was asked to run `function`; `config` is the tuning configuration, if any."""
+        innermost = _innermost(error)
+        line, text = _place(function, innermost)
+        return cls(function.__name__, _message(innermost)[:LONGEST_MESSAGE], line, text, config)
+
+    def describe(self) -> dict[str, Any]:
+        """JSON form."""
+        names = ("kernel", "message", "line", "text", "config")
+        return {name: getattr(self, name) for name in names}
+
+
+class ForwardFailure(Exception):
+    """The forward itself failed, outside of any kernel, so that what it launches is not known in full."""
+
+
+def is_config_failure(error: Exception) -> bool:
+    """True for errors after which Triton's autotuner goes on with its next configuration."""
+    return isinstance(error, OutOfResources | CompileTimeAssertionFailure | PTXASError)
+
+
+def _innermost(error: Exception) -> Exception:
+    """The last compilation error in the chain: an error in a function that a kernel calls is wrapped at each call."""
+    found: Exception = error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, CompilationError):
+            found = cause
+        cause = cause.__cause__ or cause.__context__
+    return found
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, CompilationError):
+        reason = error.error_message or error.__cause__ or error.__context__
+        return str(reason) if reason else type(error).__name__
+    if isinstance(error, PTXASError):
+        lines = [line.strip() for line in str(error).splitlines()]
+        errors = [line for line in lines if re.search(r"error|fatal", line, re.IGNORECASE) and "Repro" not in line]
+        return "\n".join(errors) or str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _place(function: JITFunction[Any], error: Exception) -> tuple[int | None, str]:
+    """Line and text in the candidate's file. Triton counts lines from the `def` of the function that failed."""
+    file = function.fn.__code__.co_filename
+    try:
+        lines = Path(file).read_text().splitlines()
+    except OSError:
+        return None, ""
+    line = None
+    if isinstance(error, CompilationError) and error.src and hasattr(error.node, "lineno"):
+        start = _find(lines, error.src.splitlines())
+        line = start + error.node.lineno if start is not None else None
+    elif not isinstance(error, CompilationError):
+        line = _launch_line(error, file) or function.fn.__code__.co_firstlineno
+    return line, lines[line - 1].strip() if line is not None and line <= len(lines) else ""
+
+
+def _find(lines: list[str], source: list[str]) -> int | None:
+    """Index of the first line of `source` in `lines`, whatever the indentation."""
+    wanted = [line.strip() for line in source]
+    stripped = [line.strip() for line in lines]
+    for start, line in enumerate(stripped):
+        if line == wanted[0] and stripped[start : start + len(wanted)] == wanted:
+            return start
+    return None
+
+
+def _launch_line(error: Exception, file: str) -> int | None:
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == file:
+            return trace.tb_lineno
+        trace = trace.tb_next
+    return None

@@ -1,0 +1,24 @@
+"""A trusted kernel that warms the compiler up before a candidate arrives."""
+
+import torch
+import triton
+import triton.language as tl
+from tensors import TensorSpec
+
+
+@triton.jit
+def copy(source, target, count, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    mask = offsets < count
+    tl.store(target + offsets, tl.load(source + offsets, mask=mask), mask=mask)
+
+
+class Copy(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = torch.empty_like(x)
+        copy[(triton.cdiv(x.numel(), 256),)](x, y, x.numel(), BLOCK=256)
+        return y
+
+
+def example() -> TensorSpec:
+    return TensorSpec((1024,), (1,), "float32")
