@@ -78,11 +78,13 @@ def repairable(verdict: Verdict) -> bool:
 def nomination_key(verdict: Verdict, section: Section, facts: Facts) -> Nomination:
     """The place of an unmeasured candidate in the order of nomination (protocol P20)."""
     kernels = verdict.kernels
+    # With several kernels, conditions speak of one of them; so do the preferences that depend on them.
+    described = [kernel for kernel in kernels if kernel.name == facts.get("kernel")] or list(kernels)
     known = [kernel.occupancy for kernel in kernels if kernel.occupancy is not None]
     return Nomination(
         fits=all(kernel.fits is not False for kernel in kernels),
         spilled=-sum(kernel.spill_bytes or 0 for kernel in kernels),
-        broken_rules=-sum(1 for rule in section.rules if _broken(rule, kernels, facts)),
+        broken_rules=-sum(1 for rule in section.rules if _broken(rule, described, facts)),
         occupancy=round(sum(known) / len(known), 3) if known else 0.0,
     )
 

@@ -12,39 +12,23 @@ from types import MappingProxyType
 from candidates.store import Step
 from evaluator.verdict import Status, Verdict
 from harness.decisions import repairable
+from harness.llm.budget import Spent
 from harness.proposers.base import Attempt
 
 PROGRESS = ("kept", "nominated")
 
 
-@dataclass(frozen=True)
-class Spent:
-    """What a run has used so far. `usd` counts what is known; `unpriced` counts calls whose price is not."""
-
-    usd: float = 0.0
-    unpriced: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    calls: int = 0
-    evaluations: int = 0
-    seconds: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """Prompt and completion tokens together."""
-        return self.prompt_tokens + self.completion_tokens
-
-    def add(self, step: Step) -> "Spent":
-        """With the cost of one more step."""
-        return Spent(
-            usd=self.usd + (step.usd or 0.0),
-            unpriced=self.unpriced + (step.calls if step.usd is None else 0),
-            prompt_tokens=self.prompt_tokens + step.prompt_tokens,
-            completion_tokens=self.completion_tokens + step.completion_tokens,
-            calls=self.calls + step.calls,
-            evaluations=self.evaluations + (1 if step.verdict is not None and step.candidate else 0),
-            seconds=self.seconds + step.seconds,
-        )
+def cost(step: Step) -> Spent:
+    """What one step used. A refusal by a static rule is no evaluation: nothing was run."""
+    verdict = step.verdict
+    evaluated = verdict is not None and step.candidate and verdict.status is not Status.RULE_VIOLATION
+    return Spent(
+        usd=step.usd,
+        tokens=step.prompt_tokens + step.completion_tokens,
+        calls=step.calls,
+        minutes=step.seconds / 60,
+        evaluations=1 if evaluated else 0,
+    )
 
 
 @dataclass(frozen=True)
@@ -75,13 +59,13 @@ class State:
         verdicts = self.verdicts
         if step.candidate and step.verdict is not None:
             verdicts = MappingProxyType({**verdicts, step.candidate: step.verdict})
-        works = step.decision in PROGRESS or (step.decision == "start")
+        works = step.decision in (*PROGRESS, "start")
         state = replace(
             self,
             steps=(*self.steps, step),
             current=step.candidate if works else self.current,
             verdicts=verdicts,
-            spent=self.spent.add(step),
+            spent=self.spent + cost(step),
         )
         return state if step.kind == "start" else state._within_stage(step)
 

@@ -49,20 +49,12 @@ def shared_cell(row: Row) -> str:
     """Shared memory of a block: bytes below 1 KiB, KiB above."""
     if row.shared_bytes is None:
         return NOTHING
-    return (
-        f"{row.shared_bytes}"
-        if row.shared_bytes < 1024
-        else f"{row.shared_bytes / 1024:.3g}K"
-    )
+    return f"{row.shared_bytes}" if row.shared_bytes < 1024 else f"{row.shared_bytes / 1024:.3g}K"
 
 
 def launch_cell(row: Row) -> str:
     """Warps and pipeline stages of the launch: `8/3`."""
-    return (
-        NOTHING
-        if row.num_warps is None
-        else f"{row.num_warps}/{number(row.num_stages)}"
-    )
+    return NOTHING if row.num_warps is None else f"{row.num_warps}/{number(row.num_stages)}"
 
 
 @dataclass(frozen=True)
@@ -100,11 +92,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
 
     Columns in which no row has anything to say go first.
     """
-    kept = [
-        c
-        for c in columns
-        if not c.gives_way or any(c.cell(row) != NOTHING for row in rows)
-    ]
+    kept = [c for c in columns if not c.gives_way or any(c.cell(row) != NOTHING for row in rows)]
     while sum(c.width(rows) + 2 for c in kept) + CHANGE_WIDTH > width:
         leaving = min((c.gives_way for c in kept if c.gives_way), default=0)
         if not leaving:
@@ -115,19 +103,13 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
 
 def table(rows: Sequence[Row], width: int) -> Table:
     """One table for rows of one task and device."""
-    result = Table(
-        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False
-    )
+    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False)
     columns = fitting(COLUMNS, rows, width)
     for column in columns:
-        result.add_column(
-            column.header, justify="right" if column.right else "left", no_wrap=True
-        )
+        result.add_column(column.header, justify="right" if column.right else "left", no_wrap=True)
     result.add_column("change", no_wrap=True, overflow="ellipsis", ratio=1)
     for row in rows:
-        style = (
-            "bold" if row.rank == 1 else "" if row.measured or row.nominated else "dim"
-        )
+        style = "bold" if row.rank == 1 else "" if row.measured or row.nominated else "dim"
         cells = [Text(column.cell(row)) for column in columns]
         result.add_row(
             *cells,
@@ -140,9 +122,7 @@ def table(rows: Sequence[Row], width: int) -> Table:
 def heading(rows: Sequence[Row]) -> Text:
     """`task on device`, with the times of the reference where they were measured."""
     first = rows[0]
-    title = Text(
-        f"{neutralise(first.task)} on {neutralise(first.device)}", style="bold"
-    )
+    title = Text(f"{neutralise(first.task)} on {neutralise(first.device)}", style="bold")
     times = next((row.baseline_ms for row in rows if any(row.baseline_ms.values())), {})
     said = [f"{name} {ms:.4g} ms" for name, ms in times.items() if ms is not None]
     if said:
@@ -159,9 +139,7 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "Unmeasured rows were compiled for this GPU and checked without it: nothing says yet which one is faster."
         )
         if waiting:
-            notes.append(
-                f"{waiting} nominated; measure on such a GPU with: harness replay --pending"
-            )
+            notes.append(f"{waiting} nominated; measure on such a GPU with: harness replay --pending")
     if any(row.time_low_ms is not None for row in rows):
         notes.append("time ms: median under a cold L2, ± half of its 95 % interval.")
     return notes
@@ -169,15 +147,11 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
 
 def failure_line(failures: Mapping[str, int]) -> str:
     """`Failed: 2 compile_error, 1 wrong_output`, or nothing."""
-    counts = [
-        f"{count} {status}" for status, count in sorted(failures.items()) if count
-    ]
+    counts = [f"{count} {status}" for status, count in sorted(failures.items()) if count]
     return "Not on the board: " + ", ".join(counts) if counts else ""
 
 
-def print_board(
-    rows: Sequence[Row], failures: Mapping[str, int], console: Console
-) -> None:
+def print_board(rows: Sequence[Row], failures: Mapping[str, int], console: Console) -> None:
     """Print ranked candidates, one table per task and device, and how many others failed in which way."""
     if not rows:
         console.print("No verified candidates yet.", highlight=False)
