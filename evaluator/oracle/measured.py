@@ -1,8 +1,9 @@
 """Evaluation on a GPU: correctness on fresh secret inputs, then times against the incumbent in alternation."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from evaluator.oracle.correctness import Examination, Mismatch, Violation
 from evaluator.oracle.reference import Reference
@@ -12,6 +13,8 @@ from evaluator.oracle.worker import Pool, WorkerFailure, WorkerHandle
 from evaluator.request import EvaluatorSettings, Request, Timer
 from evaluator.tasks import Task
 from evaluator.verdict import Status, Timing, Verdict
+
+Answer = TypeVar("Answer")
 
 _WARM_CALLS_OF_COMPILED = 5  # torch.compile may recompile on its second call
 
@@ -106,8 +109,13 @@ class Measured:
             if incumbent is None or request.incumbent is None:
                 report.time = stopwatch.alone(worker)
                 return
-            report.time, theirs, log_ratios = stopwatch.against(worker, incumbent)
-            report.gain = gain(log_ratios, request.incumbent.digest, theirs.median_ms)
+            try:
+                report.time, theirs, log_ratios = stopwatch.against(worker, incumbent)
+                report.gain = gain(log_ratios, request.incumbent.digest, theirs.median_ms)
+            except IncumbentFailure as error:
+                report.notes.append(f"the incumbent failed while it was timed: {error}")
+                self._release_except(request.digest, request.task.digest)
+                report.time = stopwatch.alone(worker)
 
     def _incumbent(self, request: Request, report: Report) -> WorkerHandle | None:
         """The incumbent's worker: kept from before, or started with its tuned configuration and checked once."""
@@ -158,6 +166,10 @@ class Measured:
         self._held = keep
 
 
+class IncumbentFailure(Exception):
+    """The incumbent's worker failed: no fault of the candidate's."""
+
+
 class Interleaving:
     """Commands the workers' stopwatches so that drift cancels: blocks in the order A B B A, round after round."""
 
@@ -170,25 +182,37 @@ class Interleaving:
         """Times of one worker by itself.
 
         Raises:
-            WorkerFailure: the worker failed. ValueError: it claimed impossible times.
+            WorkerFailure: the worker failed.
+            ValueError: it claimed impossible times.
         """
         repeats, rounds = self._plan(self._warm(worker))
         return summarise([sample for _ in range(2 * rounds) for sample in self._block(worker, repeats)])
 
     def against(self, worker: WorkerHandle, incumbent: WorkerHandle) -> tuple[Timing, Timing, list[float]]:
-        """Times of both, and log(candidate / incumbent) of each round's medians."""
-        repeats, rounds = self._plan(max(self._warm(worker), self._warm(incumbent)))
+        """Times of both, and log(candidate / incumbent) of each round's medians.
+
+        Raises:
+            IncumbentFailure: the incumbent's worker failed or claimed impossible times.
+            WorkerFailure, ValueError: the candidate's did.
+        """
+        repeats, rounds = self._plan(max(self._warm(worker), self._incumbents(lambda: self._warm(incumbent))))
         ours: list[float] = []
         theirs: list[float] = []
         log_ratios = []
         for _ in range(rounds):
             first = self._block(worker, repeats)
-            other = self._block(incumbent, repeats) + self._block(incumbent, repeats)
+            other = self._incumbents(lambda: self._block(incumbent, repeats) + self._block(incumbent, repeats))
             mine = first + self._block(worker, repeats)
             log_ratios.append(math.log(summarise(mine).median_ms / summarise(other).median_ms))
             ours += mine
             theirs += other
         return summarise(ours), summarise(theirs), log_ratios
+
+    def _incumbents(self, act: Callable[[], Answer]) -> Answer:
+        try:
+            return act()
+        except (WorkerFailure, ValueError) as error:
+            raise IncumbentFailure(str(error)) from error
 
     def _warm(self, worker: WorkerHandle) -> float:
         message = {"do": "warm", "calls": self._timer.warmup, "flush_bytes": self._flush_bytes}

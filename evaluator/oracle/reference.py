@@ -97,7 +97,9 @@ class Reference:
         except UsageError:
             raise
         except torch.cuda.OutOfMemoryError as error:
-            raise UsageError(f"{what} of {self._where} needs more GPU memory than there is", "Use smaller sizes.") from error
+            raise UsageError(
+                f"{what} of {self._where} needs more GPU memory than there is", "Use smaller sizes."
+            ) from error
         except Exception as error:
             raise UsageError(f"{what} of {self._where} failed: {type(error).__name__}: {error}"[:800]) from error
 

@@ -1,0 +1,156 @@
+"""The oracle process: `python -m evaluator.oracle FD`, one message after another over a socket.
+
+Started by `evaluator.service`, by nobody else. The first message configures it; then come `evaluate` and `profile`.
+While it works it sends `{"progress": ...}`; each request ends with `{"verdict": ...}`, `{"profile": ...}` or
+`{"error": ...}`.
+"""
+
+import socket
+import sys
+import traceback
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from evaluator.devices import Device
+from evaluator.errors import HarnessError
+from evaluator.gpus import Gpu
+from evaluator.inside.wire import Channel, WireError
+from evaluator.oracle import lock
+from evaluator.oracle.confinement import Confinement
+from evaluator.oracle.measured import Measured
+from evaluator.oracle.profiling import Profiler
+from evaluator.oracle.unmeasured import Unmeasured
+from evaluator.oracle.worker import Pool
+from evaluator.request import EvaluatorSettings, Request
+from evaluator.verdict import Profile, Verdict
+
+
+class Oracle:
+    """What one oracle process holds: pools of workers, references, and the GPU if there is one."""
+
+    def __init__(self, settings: EvaluatorSettings, device: Device | None, target: Gpu, channel: Channel) -> None:
+        self._settings = settings
+        self._device = device
+        self._channel = channel
+        confinement = Confinement(settings.limits, device)
+        limits, size = settings.limits, settings.pool
+        if device is None:
+            self._pools = [Pool(mode, confinement.spec, limits, size) for mode in ("compile", "interpret")]
+            self._unmeasured: Unmeasured | None = Unmeasured(settings, *self._pools)
+        else:
+            self._pools = [Pool("device", confinement.spec, limits, size)]
+            self._unmeasured = None
+        for pool in self._pools:
+            pool.fill()
+        self._software = _software(device)
+        self._isolation = confinement.layers
+        if device is not None:
+            l2_bytes = _prepare_gpu()
+            self._measured = Measured(settings, device.name, l2_bytes, self._pools[0])
+            self._profiler = Profiler(settings, device, confinement)
+
+    def evaluate(self, request: Request) -> Verdict:
+        """One verdict; holds the GPU meanwhile."""
+        with self._turn():
+            if self._unmeasured is not None:
+                verdict = self._unmeasured.evaluate(request, self._progress)
+            else:
+                verdict = self._measured.evaluate(request, self._progress)
+        evidence = verdict.evidence.model_copy(update={"software": self._software, "isolation": self._isolation})
+        return verdict.model_copy(update={"evidence": evidence})
+
+    def profile(self, request: Request, metrics: tuple[str, ...]) -> Profile:
+        """Profiler metrics of the candidate's kernels."""
+        if self._unmeasured is not None:
+            return Profile(source="static", missing=metrics, reason="there is no GPU on this machine to profile on")
+        with self._turn():
+            return self._profiler.profile(request, metrics, self._progress)
+
+    def close(self) -> None:
+        """End every worker."""
+        if self._unmeasured is None:
+            self._measured.close()
+        for pool in self._pools:
+            pool.close()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        if self._device is None:
+            return nullcontext()
+        return lock.hold(self._device.uuid, lambda: self._progress("waiting for another run to leave the GPU"))
+
+    def _progress(self, text: str) -> None:
+        self._channel.send({"progress": text})
+
+
+def _prepare_gpu() -> int:
+    """Make the CUDA context; returns the L2's size in bytes."""
+    import torch
+
+    torch.zeros(1, device="cuda")
+    return int(torch.cuda.get_device_properties(0).L2_cache_size)
+
+
+def _software(device: Device | None) -> dict[str, str]:
+    import platform
+
+    import torch
+    import triton
+
+    versions = {"python": platform.python_version(), "torch": torch.__version__, "triton": triton.__version__}
+    return versions | ({"driver": device.driver} if device else {})
+
+
+def serve(channel: Channel) -> None:
+    """Answer requests until the orchestrator closes the channel."""
+    first, _ = channel.receive()
+    device = Device(**_with_paths(first["device"])) if first["device"] else None
+    oracle = None
+    try:
+        settings = EvaluatorSettings.model_validate(first["settings"])
+        oracle = Oracle(settings, device, Gpu.model_validate(first["target"]), channel)
+        channel.send({"ready": True})
+        while True:
+            message, _ = channel.receive()
+            channel.send(_answer(oracle, message))
+    except WireError:
+        return
+    except HarnessError as error:
+        channel.send(_error(error))
+    finally:
+        if oracle is not None:
+            oracle.close()
+
+
+def _answer(oracle: Oracle, message: dict[str, Any]) -> dict[str, Any]:
+    try:
+        request = Request.model_validate_json(message["request"])
+        if message["do"] == "profile":
+            profile = oracle.profile(request, tuple(message["metrics"]))
+            return {"profile": profile.model_dump_json()}
+        return {"verdict": oracle.evaluate(request).model_dump_json()}
+    except HarnessError as error:
+        return _error(error)
+
+
+def _error(error: HarnessError) -> dict[str, Any]:
+    return {"error": type(error).__name__, "problem": error.problem, "remedy": error.remedy}
+
+
+def _with_paths(described: dict[str, Any]) -> dict[str, Any]:
+    from pathlib import Path
+
+    return described | {"nodes": tuple(Path(node) for node in described["nodes"])}
+
+
+def main() -> None:
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    try:
+        serve(channel)
+    except Exception as error:  # the boundary of the process: say what happened before it ends
+        channel.send({"error": "OracleError", "problem": f"{type(error).__name__}: {error}", "remedy": ""})
+        traceback.print_exc()
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Profiles a verified candidate with Nsight Compute in a sandboxed worker of its own."""
+
+import ast
+from pathlib import Path
+
+from evaluator.devices import Device
+from evaluator.oracle import ncu
+from evaluator.oracle.confinement import Confinement
+from evaluator.oracle.correctness import Examination, Mismatch, Violation
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.report import Progress
+from evaluator.oracle.worker import Mode, WorkerFailure, WorkerHandle
+from evaluator.request import EvaluatorSettings, Request
+from evaluator.sandbox import Spec
+from evaluator.verdict import Profile
+
+_OUTPUT_KB = 8192  # one CSV row a launch, a few kilobytes each
+_WARM_CALLS = 2
+_EXIT_S = 60.0
+
+
+class Profiler:
+    """Runs Nsight Compute where it is installed and permitted; says why where not."""
+
+    def __init__(self, settings: EvaluatorSettings, device: Device, confinement: Confinement) -> None:
+        self._settings = settings
+        self._device = device
+        self._confinement = confinement
+        self._ncu = ncu.find(settings.ncu)
+
+    def profile(self, request: Request, metrics: tuple[str, ...], progress: Progress) -> Profile:
+        """Metrics of the candidate's own kernels from one forward, its tuned configuration pinned."""
+        if self._ncu is None:
+            reason = "Nsight Compute (ncu) was not found; install it or name it with evaluator.ncu=PATH"
+            return Profile(source="static", missing=metrics, reason=reason)
+        kernels = own_kernels(request.source)
+        if not kernels:
+            return Profile(source="static", missing=metrics, reason="the candidate defines no kernel to profile")
+        progress("profile")
+        try:
+            output = self._run(request, ncu.command(self._ncu, metrics, kernels))
+        except (WorkerFailure, Mismatch, Violation) as error:
+            return Profile(source="static", missing=metrics, reason=f"the profiler's run failed: {error}"[:500])
+        found = {name: values for name, values in ncu.parse(output).items() if name in kernels}
+        if not found:
+            reason = ncu.refusal(output) or f"the profiler saw no launch of {', '.join(kernels)}"
+            return Profile(source="static", missing=metrics, reason=reason)
+        came_back = set.intersection(*(set(values) for values in found.values()))
+        missing = tuple(metric for metric in metrics if metric not in came_back)
+        return Profile(source="ncu", kernels=found, missing=missing)
+
+    def _run(self, request: Request, prefix: tuple[str, ...]) -> str:
+        """Everything that profiler and worker printed."""
+        limits = self._settings.limits
+
+        def spec(mode: Mode, fd: int) -> Spec:
+            return self._confinement.wrapped(mode, fd, prefix, _folders(Path(prefix[0])), _OUTPUT_KB)
+
+        worker = WorkerHandle("device", spec, limits)
+        reference = Reference(request.task.reference, str(request.task.path), "cuda")
+        examination = Examination(request.task, reference, worker, limits)
+        try:
+            try:
+                examination.load(request.source, {"autotune": request.autotune})
+                examination.check(1)
+                worker.ask({"do": "profile", "calls": _WARM_CALLS}, limits.first_forward_s)
+            except WorkerFailure as error:
+                refused = ncu.refusal(worker.output())
+                raise WorkerFailure(error.kind, refused or error.reason, error.answer) from error
+            return worker.finish(_EXIT_S)
+        finally:
+            examination.close()
+
+
+def own_kernels(source: str) -> tuple[str, ...]:
+    """Names of the functions that the source turns into kernels: those decorated with something called `jit`."""
+
+    def makes_kernel(decorator: ast.expr) -> bool:
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+        return name == "jit"
+
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    return tuple(node.name for node in functions if any(makes_kernel(each) for each in node.decorator_list))
+
+
+def _folders(program: Path) -> tuple[Path, ...]:
+    """The profiler's own folders, where they are not among what every sandbox has (/usr)."""
+    places = {program.resolve().parent, Path("/opt/nvidia")}
+    return tuple(place for place in places if place.is_dir() and not place.is_relative_to("/usr"))

@@ -1,0 +1,70 @@
+import os
+
+import pytest
+import torch
+
+from evaluator.inside.memory import Loans
+from evaluator.oracle.buffers import Loan
+
+
+def open_elsewhere(loan: Loan) -> Loans:
+    """The worker's view of a loan; descriptors are duplicated, as sending them does."""
+    message, fds = loan.announcement()
+    loans = Loans()
+    loans.open(message["buffers"], tuple(os.dup(fd) for fd in fds))
+    return loans
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.randn(5, 7),
+        torch.randn(7, 5).t(),
+        torch.arange(11),
+        torch.tensor([True, False]),
+        torch.randn(3, 3).bfloat16(),
+        torch.tensor(2.5),
+        torch.randn(4, 1).expand(4, 6),
+        torch.empty(0, 3),
+    ],
+    ids=["matrix", "transposed", "integers", "booleans", "bfloat16", "scalar", "expanded", "empty"],
+)
+def test_what_one_side_writes_the_other_reads(tensor: torch.Tensor) -> None:
+    loan = Loan("cpu")
+    place = loan.place(tensor)
+    loan.tensor(place).copy_(tensor)
+    seen = open_elsewhere(loan).tensor(place)
+    assert seen.shape == tensor.shape and seen.dtype == tensor.dtype
+    assert torch.equal(seen, tensor)
+    seen.zero_()
+    assert not loan.tensor(place).any()
+    loan.close()
+
+
+def test_strides_survive() -> None:
+    loan = Loan("cpu")
+    place = loan.place(torch.randn(7, 5).t())
+    assert loan.tensor(place).stride() == (1, 5)
+
+
+def test_poison_is_nan() -> None:
+    loan = Loan("cpu")
+    place = loan.place(torch.zeros(9))
+    loan.poison(place)
+    assert bool(torch.isnan(loan.tensor(place)).all())
+
+
+def test_a_borrower_can_not_shrink_what_it_was_lent() -> None:
+    loan = Loan("cpu")
+    loan.place(torch.zeros(5000))
+    _, fds = loan.announcement()
+    with pytest.raises(PermissionError):
+        os.ftruncate(fds[0], 0)
+
+
+def test_each_buffer_is_announced_once() -> None:
+    loan = Loan("cpu")
+    loan.place(torch.zeros(3))
+    assert len(loan.announcement()[0]["buffers"]) == 1
+    loan.place(torch.zeros(3))
+    assert [entry["id"] for entry in loan.announcement()[0]["buffers"]] == [1]
