@@ -5,7 +5,7 @@ import warnings
 
 from candidates.text import neutralise
 
-MAX_DEPTH = 200
+MAX_DEPTH = 150
 """Deepest nesting of syntax that the rules walk; written code stays below 40, and recursion ends at 1000 frames."""
 
 _QUOTED = 120
@@ -30,18 +30,21 @@ def parse(source: str) -> ast.Module:
     """Parse a module, whatever warning filters are in force (an invalid escape must not fail under `-W error`).
 
     Raises:
-        Unparsed: it is not valid Python.
+        Unparsed: it is not valid Python, or nested deeper than anything written by hand.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(source.removeprefix("\ufeff"))
+            tree = ast.parse(source.removeprefix("\ufeff"))
     except SyntaxError as error:
         raise Unparsed(_describe(error), error.lineno or 0) from error
     except ValueError as error:  # a NUL character, or an integer literal of thousands of digits
         raise Unparsed(f"the source can't be read as Python: {neutralise(str(error))}") from error
     except (RecursionError, MemoryError) as error:
         raise Unparsed("the source is nested too deeply for Python to parse") from error
+    if depth(tree) > MAX_DEPTH:
+        raise Unparsed(f"the source is nested more than {MAX_DEPTH} levels deep")
+    return tree
 
 
 def depth(tree: ast.AST) -> int:
