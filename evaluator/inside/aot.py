@@ -10,14 +10,15 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-import stub_driver
 import torch
-from capture import Launches, compiling
-from cuda_names import CudaNames
-from device import Device
-from failures import CompileFailure, ForwardFailure
-from tensors import empty_like, small_like
 from torch._subclasses.fake_tensor import FakeTensorMode
+
+from evaluator.inside import stub_driver
+from evaluator.inside.capture import Launches, compiling
+from evaluator.inside.cuda_names import CudaNames
+from evaluator.inside.device import Device
+from evaluator.inside.failures import CompileFailure, ForwardFailure
+from evaluator.inside.tensors import empty_like, small_like
 
 Model = Callable[..., torch.nn.Module]
 
@@ -95,7 +96,7 @@ def _answer(launches: Launches, sizes: str, notes: list[str]) -> dict[str, Any]:
 
 def warm(device: Device) -> None:
     """Do once what the first compilation in a process does besides compiling: imports, backend start-up."""
-    import warm_kernel
+    from evaluator.inside import warm_kernel
 
     spec = [warm_kernel.example()]
     compile_candidate(warm_kernel.Copy, (), spec, device)

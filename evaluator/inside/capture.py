@@ -3,18 +3,20 @@
 import contextlib
 import inspect
 import io
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
-from failures import CompileFailure, is_config_failure
-from resources import Usage, assemble, count_loads, read_log
-from tensors import stand_in
 from triton import knobs
 from triton.runtime.autotuner import Autotuner, Config
 from triton.runtime.jit import JITFunction
+
+from evaluator.inside.failures import CompileFailure, is_config_failure
+from evaluator.inside.resources import Usage, assemble, count_loads, read_log
+from evaluator.inside.tensors import stand_in
 
 
 @dataclass
@@ -87,6 +89,7 @@ class Launches:
         usage = self._usage.get(compiled.hash)
         if usage is None:
             usage = self._usage[compiled.hash] = usage_of(compiled)
+        largest = max(launched.grids, key=math.prod)
         names = {param.name for param in launched.function.params if param.is_constexpr}
         return {
             "name": launched.function.__name__,
@@ -95,7 +98,7 @@ class Launches:
             "shared_bytes": compiled.metadata.shared,
             "num_warps": compiled.metadata.num_warps,
             "num_stages": compiled.metadata.num_stages,
-            "grid": list(max(launched.grids, key=_programs)),
+            "grid": list(largest),
             "launches": launched.launches,
             "constants": {name: plain(value) for name, value in launched.arguments.items() if name in names},
             "loads": count_loads(launched.function),
@@ -131,7 +134,8 @@ def compiling() -> Iterator[Launches]:
             with contextlib.redirect_stdout(output):
                 compiled = launch(self, *stand_in(args), grid=grid, warmup=True, **stand_ins)
         except Exception as error:
-            launches.failures.append(CompileFailure.of(self, error, launches.choice and launches.choice.config))
+            config = launches.choice.config if launches.choice else {}
+            launches.failures.append(CompileFailure.of(self, error, config))
             raise
         launches.keep_log(compiled, output.getvalue())
         launches.add(self, compiled, arguments, None if warmup else grid)
@@ -232,10 +236,3 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return getattr(value, "__name__", None) or str(value)
-
-
-def _programs(grid: tuple[int, ...]) -> int:
-    count = 1
-    for size in grid:
-        count *= size
-    return count

@@ -12,9 +12,10 @@ from typing import Any, Self
 from unittest.mock import patch
 
 import torch
-from device import Device
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.overrides import TorchFunctionMode
+
+from evaluator.inside.device import Device
 
 CUDA = torch.device("cuda", 0)
 CPU = torch.device("cpu")

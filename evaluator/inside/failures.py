@@ -17,16 +17,16 @@ class CompileFailure(Exception):
     `line` is in the candidate's file, 1-based, None where it is not known; `text` is that line.
     """
 
-    def __init__(self, kernel: str, message: str, line: int | None, text: str, config: dict[str, Any] | None) -> None:
+    def __init__(self, kernel: str, message: str, line: int | None, text: str, config: dict[str, Any]) -> None:
         super().__init__(f"{kernel}: {message}")
         self.kernel = kernel
         self.message = message
         self.line = line
         self.text = text
-        self.config = config or {}
+        self.config = config
 
     @classmethod
-    def of(cls, function: JITFunction[Any], error: Exception, config: dict[str, Any] | None) -> Self:
+    def of(cls, function: JITFunction[Any], error: Exception, config: dict[str, Any]) -> Self:
         """From what Triton raised when it was asked to run `function`; `config` is the tuning configuration, if any."""
         innermost = _innermost(error)
         line, text = _place(function, innermost)

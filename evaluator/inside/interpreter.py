@@ -15,20 +15,20 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
-import cuda_math
-import number_formats as formats
 import numpy as np
-import stub_driver
 import torch
 import triton
 import triton.language as tl
-from device import Device
-from memory_bounds import Bounds, OutOfBounds
 from triton.language.extra import libdevice
 from triton.language.extra.cuda import libdevice as cuda_libdevice
 from triton.runtime import interpreter as machine
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.errors import InterpreterError
+
+from evaluator.inside import cuda_math, stub_driver
+from evaluator.inside import number_formats as formats
+from evaluator.inside.device import Device
+from evaluator.inside.memory_bounds import Bounds, OutOfBounds
 
 Handle = machine.TensorHandle
 Builder = machine.InterpreterBuilder

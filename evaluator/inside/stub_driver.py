@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from device import Device
 from triton.backends.compiler import GPUTarget
 from triton.runtime.driver import driver
+
+from evaluator.inside.device import Device
 
 # Both values are stated because Triton's own defaults differ between versions. Workers on a GPU use the same.
 ENVIRONMENT = {"TRITON_DEFAULT_FP_FUSION": "1"}

@@ -3,7 +3,8 @@
 import torch
 import triton
 import triton.language as tl
-from tensors import TensorSpec
+
+from evaluator.inside.tensors import TensorSpec
 
 
 @triton.jit
