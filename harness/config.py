@@ -104,11 +104,13 @@ def run_application(arguments: Sequence[str], job: Callable[[Callable[[], Settin
         codes = Path(folder) / "exit_codes"
 
         def application(config: "DictConfig") -> None:
+            sys.argv = called  # what the person typed, for whoever repeats it
             code = job(lambda: resolve(config))
             with codes.open("a", encoding="utf-8") as file:
                 file.write(f"{code}\n")
 
-        sys.argv = [sys.argv[0], *words.write_plainly(arguments, sweep)]
+        called = sys.argv
+        sys.argv = [called[0], *words.write_plainly(arguments, sweep)]
         with _HydraErrors():
             hydra.main(version_base="1.3", config_path=str(APPLICATION), config_name="run")(application)()
         return max((int(line) for line in codes.read_text().split()), default=0) if codes.exists() else 0

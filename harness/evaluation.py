@@ -39,7 +39,7 @@ class Judge:
         self.api = api
         description = evaluator.describe()
         self.fingerprint: str = description["fingerprint"]
-        self.device: str = description.get("device") or settings.gpu.title
+        self.device: str = description["device"] or f"{settings.gpu.name} (compile target)"
 
     def judge(
         self,
@@ -94,7 +94,7 @@ class Judge:
             task=self.settings.task.name,
             device=self.device,
             evidence=Evidence(
-                target=self.settings.gpu.title,
+                target=self.settings.gpu.name,
                 findings=tuple(finding.model_dump(mode="json") for finding in findings),
             ),
         )

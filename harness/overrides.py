@@ -25,6 +25,7 @@ _SECRET_VALUE = re.compile(
     re.VERBOSE,
 )
 _NAMED_IN_VALUE = re.compile(r"""["']?\b\w*api_?key\b["']?\s*:""", re.I)
+_PATHS = ("task", "start", "store.root", "store.url", "llm.api_key_file")
 _PLAIN_VALUE = re.compile(r"^[\w./@:%+*?|$-]*$")
 
 
@@ -116,6 +117,8 @@ def refuse_unknown(overrides: Iterable[str], known: Iterable[str], groups: Mappi
 
 def _near_key(key: str, names: set[str]) -> str:
     """The nearest key; one that only lacks its section is nearer than any misspelling."""
+    if near := difflib.get_close_matches(key, sorted(names), n=1, cutoff=0.85):
+        return f"Did you mean {near[0]}?"
     tails = sorted(name for name in names if name.rpartition(".")[2] == key.rpartition(".")[2])
     if tails:
         return f"Did you mean {' or '.join(tails)}?"
@@ -138,7 +141,7 @@ def write_plainly(overrides: Iterable[str], sweep: bool = False) -> list[str]:
     """The overrides as Hydra's grammar wants them.
 
     `stage=a,b` means a list unless it is swept over. A path with characters that the grammar keeps for itself is
-    quoted: for `task`, if such a file exists; for the store's and the key's place, always.
+    quoted; in a sweep only if such a file exists, since commas and brackets have a meaning there.
     """
     return [_write_plainly(word, sweep) for word in overrides]
 
@@ -150,7 +153,7 @@ def _write_plainly(word: str, sweep: bool) -> str:
     key, value = match["key"], match["value"]
     if key == "stage" and "," in value and not sweep and not value.startswith(("[", "'", '"')):
         return f"{match['prefix']}{key}=[{value}]"
-    is_path = key in ("store.root", "store.url", "llm.api_key_file") or (key == "task" and _exists(value))
+    is_path = key in _PATHS and (not sweep or _exists(value))
     if is_path and not _PLAIN_VALUE.match(value) and not value.startswith(("'", '"', "${")):
         quoted = value.replace("'", "\\'")
         return f"{match['prefix']}{key}='{quoted}'"

@@ -1,0 +1,43 @@
+"""Opening the store for commands that look back, and finding things in it by the beginning of their IDs."""
+
+from candidates.store import Store
+from candidates.store import StoredVerdict as StoredVerdict
+from evaluator.errors import UsageError
+from evaluator.tasks import Task
+from harness.settings import StoreSettings
+
+
+def exists(settings: StoreSettings) -> bool:
+    """False if nothing was ever stored there (a database elsewhere counts as something)."""
+    return bool(settings.url) or (settings.root / "harness.db").exists()
+
+
+def open_existing(settings: StoreSettings) -> Store:
+    """The store, which must be there already: looking back makes no folders.
+
+    Raises:
+        UsageError: there is none.
+        StoreError: it can't be read.
+    """
+    if not exists(settings):
+        raise UsageError(
+            f"There are no results in {settings.root}.",
+            "harness run makes some; store.root=PATH (or HARNESS_HOME) names another place.",
+        )
+    return Store.open(settings.url, settings.root)
+
+
+def best_verdict(found: tuple[StoredVerdict, ...]) -> StoredVerdict | None:
+    """The one that says most about a candidate: measured before verified before failed; the latest of equals."""
+    ranks = {"verified": 1, "unchecked": 2}
+    ordered = sorted(found, key=lambda each: each.created, reverse=True)
+    return min(
+        ordered,
+        key=lambda each: 0 if each.verdict.measured else ranks.get(str(each.verdict.status), 3),
+        default=None,
+    )
+
+
+def stored_task(store: Store, found: StoredVerdict) -> Task:
+    """The task that a stored verdict is about, as it was then."""
+    return store.task(found.task_digest)

@@ -1,0 +1,80 @@
+"""The command line: the first word names a command, whose module is imported only then."""
+
+import difflib
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Sequence
+
+from evaluator.errors import UsageError
+from harness.boundary import DONE, guarded
+
+COMMANDS = {
+    "run": "search for a faster kernel, stage by stage",
+    "evaluate": "one verdict for one candidate file",
+    "prompt": "print exactly what a model would be sent, and send nothing",
+    "leaderboard": "ranked candidates per task and device",
+    "show": "source, verdict, timings, profile and origin of a candidate",
+    "diff": "what differs between two candidates",
+    "lineage": "how a candidate came about",
+    "replay": "evaluate saved candidates again on this machine",
+    "export": "write a candidate as a standalone module",
+    "tasks": "the tasks that are bundled",
+    "doctor": "what works on this machine, and how to mend the rest",
+}
+COMPLETION = ("-sc", "--shell_completion", "--shell-completion")
+EXIT_CODES = "Exit codes: 0 done, 1 the candidate did not verify, 2 wrong usage, 3 the harness or the machine failed."
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Do what the words of the command line ask for; the exit code.
+
+    `--debug`, wherever it stands, shows tracebacks.
+    """
+    given = list(sys.argv[1:] if words is None else words)
+    debug = "--debug" in given
+    return guarded(lambda: dispatch([word for word in given if word != "--debug"], debug), debug)
+
+
+def dispatch(words: list[str], debug: bool) -> int:
+    """Hand the words over to the command that the first one names."""
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(overview())
+        return DONE
+    if words[0] == "--version":
+        print(f"harness {version()}")
+        return DONE
+    name, rest = ("run", words) if words[0] in COMPLETION else (words[0], words[1:])
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+        hint = f"Did you mean: harness {near[0]}? " if near else ""
+        if "=" in name:
+            hint = f"Did you mean: harness run {name}? "
+        raise UsageError(f"There is no command '{name}'.", f"{hint}harness --help lists the commands.")
+    command = importlib.import_module(f"harness.commands.{name}")
+    return int(command.main(rest, debug))
+
+
+def overview() -> str:
+    """The help that lists all commands."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "harness COMMAND [arguments]",
+            "",
+            *lines,
+            "",
+            "harness COMMAND --help says more. --debug shows tracebacks.",
+            "Settings are given as KEY=VALUE behind any command; harness run --help lists them.",
+            EXIT_CODES,
+        ]
+    )
+
+
+def version() -> str:
+    """The version of the installed package."""
+    try:
+        return importlib.metadata.version("triton-harness")
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,1 @@
+"""One module for each command: `main(words, debug)` does it and returns the exit code."""

@@ -1,0 +1,126 @@
+"""One verdict: as the JSON object that other programs read, and as lines for people."""
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from candidates.text import neutralise
+from evaluator.verdict import KernelFacts, Verdict
+
+NOTHING = "—"
+
+
+def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
+    """The object that `evaluate --json` prints: every key is always there, null where nothing was measured.
+
+    `speedup` is over the eager baseline. `evidence` also holds the candidate's digest, the 95 % interval and the raw
+    samples of the time, the speed-up over torch.compile, and the comparison with the incumbent if there was one.
+    """
+    time = verdict.time
+    evidence = verdict.evidence.model_dump(mode="json")
+    evidence |= {
+        "candidate": digest or None,
+        "time_interval_ms": [time.low_ms, time.high_ms] if time else None,
+        "samples_ms": list(time.samples_ms) if time else None,
+        "speedup_compile": verdict.speedup("compile"),
+        "gain": verdict.gain.model_dump(mode="json") if verdict.gain else None,
+    }
+    return {
+        "status": str(verdict.status),
+        "reason": verdict.reason or None,
+        "task": verdict.task,
+        "device": verdict.device or None,
+        "time_ms": time.median_ms if time else None,
+        "baseline_ms": {name: _median(verdict, name) for name in ("eager", "compile")},
+        "speedup": verdict.speedup("eager"),
+        "error": verdict.error.model_dump(mode="json") if verdict.error else None,
+        "kernels": [kernel.model_dump(mode="json") for kernel in verdict.kernels],
+        "evidence": evidence,
+    }
+
+
+def _median(verdict: Verdict, name: Any) -> float | None:
+    timing = verdict.baseline.get(name)
+    return timing.median_ms if timing else None
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """What there is to say, a line each; harmless to print."""
+    said = [f"{verdict.status}: {verdict.reason}" if verdict.reason else str(verdict.status)]
+    said.append(f"task      {verdict.task} on {verdict.device}")
+    if verdict.time:
+        time = verdict.time
+        said.append(f"time      {time.median_ms:.4g} ms (95 %: {time.low_ms:.4g} to {time.high_ms:.4g})")
+        for name, over in (("eager", verdict.speedup("eager")), ("compile", verdict.speedup("compile"))):
+            if over is not None:
+                said.append(f"          {over:.2f}x the speed of {name} ({_median(verdict, name):.4g} ms)")
+    elif verdict.status == "verified":
+        said.append("time      unmeasured: nothing was run on a GPU")
+    if verdict.gain:
+        gain = verdict.gain
+        said.append(f"gain      {gain.estimate:+.2%}, at least {gain.low:+.2%}, over {gain.incumbent[:12]}")
+    if verdict.error:
+        error = verdict.error
+        said.append(
+            f"error     {error.max_abs:.3g} against float64 ({error.max_scaled:.3g} of its RMS) over {error.draws} "
+            f"draws; the reference's own is {error.reference_max_abs:.3g}; tolerance {error.tolerance}"
+        )
+        if error.worst:
+            said.append(f"          worst: {error.worst}")
+    said += _evidence(verdict)
+    return [neutralise(line) for line in said]
+
+
+def _evidence(verdict: Verdict) -> list[str]:
+    evidence = verdict.evidence
+    said = []
+    if evidence.checked_on:
+        said.append(f"checked   on {evidence.checked_on}; compiled for {evidence.target or verdict.device}")
+    if evidence.isolation:
+        said.append(f"sandbox   {', '.join(evidence.isolation)}")
+    said += [f"note      {note}" for note in evidence.notes]
+    for finding in evidence.findings:
+        remedy = f" — {finding['remedy']}" if finding.get("remedy") else ""
+        said.append(f"finding   line {finding.get('line')}: {finding.get('rule')}: {finding.get('message')}{remedy}")
+    return said
+
+
+def kernel_table(kernels: tuple[KernelFacts, ...]) -> Table:
+    """One row for each kernel that the candidate launches."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("kernel")
+    for header in ("regs", "spill B", "shared B", "occ", "limited by", "w/st", "grid", "time"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for kernel in kernels:
+        grid = "x".join(map(str, kernel.grid)) if kernel.grid else NOTHING
+        launch = f"{_or(kernel.num_warps)}/{_or(kernel.num_stages)}"
+        table.add_row(
+            Text(neutralise(kernel.name)),
+            *(_or(value) for value in (kernel.registers, kernel.spill_bytes, kernel.shared_bytes)),
+            _share(kernel.occupancy),
+            _or(kernel.limited_by),
+            launch,
+            grid,
+            _share(kernel.time_share),
+        )
+    return table
+
+
+def _or(value: object) -> str:
+    return NOTHING if value is None else str(value)
+
+
+def _share(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.0%}"
+
+
+def print_verdict(verdict: Verdict, console: Console) -> None:
+    """Print a verdict for people."""
+    for number, line in enumerate(lines(verdict)):
+        style = ("green" if verdict.status == "verified" else "red") if number == 0 else ""
+        console.print(Text(line, style=style), soft_wrap=True)
+    if verdict.kernels:
+        console.print(kernel_table(verdict.kernels))

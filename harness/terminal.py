@@ -1,0 +1,30 @@
+"""Where output goes: results to stdout, messages to stderr. Colour follows NO_COLOR and the terminal, through rich."""
+
+import json
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+
+PIPE_WIDTH = 200  # columns for a reader that is no terminal
+
+
+def stdout() -> Console:
+    """The console for results."""
+    return _console(stderr=False, is_terminal=sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    """The console for messages and progress."""
+    return _console(stderr=True, is_terminal=sys.stderr.isatty())
+
+
+def _console(stderr: bool, is_terminal: bool) -> Console:
+    wide = not is_terminal and not os.environ.get("COLUMNS")
+    return Console(stderr=stderr, width=PIPE_WIDTH if wide else None, highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on stdout, for programs: ASCII only, so that nothing in it can act on a terminal."""
+    print(json.dumps(value, indent=2, allow_nan=False))
