@@ -35,6 +35,18 @@ def import_source(source: str, name: str = "candidate") -> ModuleType:
     return module
 
 
+def find_class(module: ModuleType, name: str) -> type[torch.nn.Module]:
+    """The module's class of this name.
+
+    Raises:
+        BadSource: it is missing, or no torch.nn.Module.
+    """
+    found = getattr(module, name, None)
+    if not isinstance(found, type) or not issubclass(found, torch.nn.Module):
+        raise BadSource(f"class {name} is missing or no torch.nn.Module")
+    return found
+
+
 def set_precision(precision: dict[str, Any]) -> None:
     """Apply the task's global numeric switches (`evaluator.tasks.Precision`)."""
     torch.backends.cudnn.allow_tf32 = precision["cudnn_allow_tf32"]
@@ -66,9 +78,7 @@ class Session:
 
     def __init__(self, module: ModuleType, message: dict[str, Any], device: str, loans: Loans) -> None:
         set_precision(message["precision"])
-        model_class = getattr(module, message["class"], None)
-        if not isinstance(model_class, type) or not issubclass(model_class, torch.nn.Module):
-            raise BadSource(f"class {message['class']} is missing or no torch.nn.Module")
+        model_class = find_class(module, message["class"])
         self.module = module
         self.device = device
         self._loans = loans

@@ -1,6 +1,7 @@
 """The worker's command loop: one candidate, one life, inside the sandbox.
 
-Started as `python -m evaluator.inside.worker MODE FD`, with MODE one of
+Started as `python -m evaluator.inside.worker FD`. The first message says what it is to be: `target`, the facts of the
+GPU that code is for, and `mode`, one of
 
     compile    no GPU: compile ahead of time what forward launches
     interpret  no GPU: run forward in Triton's interpreter on the CPU
@@ -26,10 +27,11 @@ _TRACE_CHARS = 4000
 class Worker:
     """Answers messages; `do` names the method."""
 
-    def __init__(self, mode: str, channel: Channel) -> None:
+    def __init__(self, mode: str, target: Message, channel: Channel) -> None:
+        from evaluator.inside.device import Device
         from evaluator.inside.memory import Loans
 
-        self.mode = mode
+        self._target = Device.of(target)
         self.device = "cuda" if mode == "device" else "cpu"
         self._channel = channel
         self._loans = Loans()
@@ -57,7 +59,7 @@ class Worker:
                 return
             try:
                 answer = commands[message["do"]](message, fds) | {"ok": True}
-            except BaseException as error:  # the boundary: whatever a candidate raises is an answer
+            except BaseException as error:  # noqa: BLE001  the boundary: whatever a candidate raises is an answer
                 answer = describe_failure(error, message["do"])
             self._channel.send(answer)
 
@@ -97,10 +99,9 @@ class Worker:
         return {"samples_ms": self._stopwatch.time(self._session, message["repeats"])}
 
     def _facts(self, message: Message, fds: tuple[int, ...]) -> Message:
-        """What was launched by one more forward: kernels, resources, chosen configurations, shares of GPU time."""
-        from evaluator.inside import pins
+        from evaluator.inside.observation import observe
 
-        return pins.observe(self._session)
+        return observe(self._session.module, self._session.forward)
 
     def _profile(self, message: Message, fds: tuple[int, ...]) -> Message:
         """One forward under the profiler, after `calls` that it does not see."""
@@ -116,17 +117,32 @@ class Worker:
         return {}
 
     def _compile(self, message: Message, fds: tuple[int, ...]) -> Message:
-        from evaluator.inside import aot, model
+        from evaluator.inside import aot, model, stub_driver
 
-        module = model.import_source(message["source"])
-        return dict(aot.compile_candidate(module, message))
+        stub_driver.activate(self._target)
+        with self._names():
+            module = model.import_source(message["source"])
+        init, inputs = _arguments(message["true"])
+        small_init, small_inputs = _arguments(message["small"]) if message["small"] else (None, None)
+        model_class = model.find_class(module, message["class"])
+        return aot.compile_candidate(model_class, init, inputs, self._target, small_init, small_inputs)
 
     def _names(self) -> contextlib.AbstractContextManager[Any]:
+        """Lets code that says `cuda` run where there is none."""
         if self.device == "cuda":
             return contextlib.nullcontext()
         from evaluator.inside.cuda_names import CudaNames
 
-        return CudaNames()
+        return CudaNames(self._target)
+
+
+def _arguments(sizes: Message) -> tuple[list[Any], list[Any]]:
+    """Constructor arguments, and inputs with specifications in place of tensors."""
+    from evaluator.inside import tree
+    from evaluator.inside.tensors import TensorSpec
+
+    specs = [TensorSpec(tuple(spec["shape"]), tuple(spec["strides"]), spec["dtype"]) for spec in sizes["specs"]]
+    return tree.unflatten(sizes["init"], []), tree.unflatten(sizes["inputs"], specs)
 
 
 def describe_failure(error: BaseException, at: str) -> Message:
@@ -150,30 +166,35 @@ def describe_failure(error: BaseException, at: str) -> Message:
     }
 
 
-def warm_up(mode: str) -> None:
-    """Import what candidates import, before any of them arrives."""
+def warm_up(mode: str, target: Message) -> None:
+    """Import what candidates import and do once what only the first use is slow at, before any candidate arrives."""
     if mode == "interpret":
         os.environ["TRITON_INTERPRET"] = "1"
     import torch
-    import triton  # noqa: F401
+
+    from evaluator.inside.device import Device
 
     if mode == "device":
+        from evaluator.inside import observation  # noqa: F401
+
         torch.zeros(1, device="cuda")
     elif mode == "interpret":
         from evaluator.inside import interpreter
 
-        interpreter.install()
-    elif mode == "compile":
-        from evaluator.inside import aot  # noqa: F401
+        interpreter.install(Device.of(target))
+    else:
+        from evaluator.inside import aot
+
+        aot.warm(Device.of(target))
 
 
 def main() -> None:
-    mode, fd = sys.argv[1], int(sys.argv[2])
-    channel = Channel(socket.socket(fileno=fd))
+    channel = Channel(socket.socket(fileno=int(sys.argv[1])))
+    first, _ = channel.receive()
     try:
-        warm_up(mode)
-        worker = Worker(mode, channel)
-    except Exception as error:
+        warm_up(first["mode"], first["target"])
+        worker = Worker(first["mode"], first["target"], channel)
+    except Exception as error:  # noqa: BLE001  the boundary of the process
         channel.send({"ready": False} | describe_failure(error, "start"))
         return
     channel.send({"ready": True})

@@ -32,13 +32,13 @@ class Oracle:
         self._settings = settings
         self._device = device
         self._channel = channel
-        confinement = Confinement(settings.limits, device)
+        confinement = Confinement(settings.limits, target, device)
         limits, size = settings.limits, settings.pool
         if device is None:
-            self._pools = [Pool(mode, confinement.spec, limits, size) for mode in ("compile", "interpret")]
+            self._pools = [Pool(mode, confinement, limits, size) for mode in ("compile", "interpret")]
             self._unmeasured: Unmeasured | None = Unmeasured(settings, *self._pools)
         else:
-            self._pools = [Pool("device", confinement.spec, limits, size)]
+            self._pools = [Pool("device", confinement, limits, size)]
             self._unmeasured = None
         for pool in self._pools:
             pool.fill()
@@ -47,7 +47,7 @@ class Oracle:
         if device is not None:
             l2_bytes = _prepare_gpu()
             self._measured = Measured(settings, device.name, l2_bytes, self._pools[0])
-            self._profiler = Profiler(settings, device, confinement)
+            self._profiler = Profiler(settings, target, device)
 
     def evaluate(self, request: Request) -> Verdict:
         """One verdict; holds the GPU meanwhile."""
@@ -146,7 +146,7 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     try:
         serve(channel)
-    except Exception as error:  # the boundary of the process: say what happened before it ends
+    except Exception as error:  # noqa: BLE001  the boundary of the process: say what happened before it ends
         channel.send({"error": "OracleError", "problem": f"{type(error).__name__}: {error}", "remedy": ""})
         traceback.print_exc()
         sys.exit(3)

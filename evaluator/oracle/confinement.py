@@ -5,6 +5,7 @@ from pathlib import Path
 
 import evaluator
 from evaluator.devices import Device, driver_paths
+from evaluator.gpus import Gpu
 from evaluator.oracle.worker import Mode
 from evaluator.request import Limits
 from evaluator.sandbox import Spec, probe, python_paths
@@ -13,42 +14,50 @@ from evaluator.sandbox import Spec, probe, python_paths
 class Confinement:
     """Makes sandbox specifications for workers.
 
+    Args:
+        target: the GPU that candidates are compiled for.
+        device: the GPU that they run on; None where there is none.
+        prefix: a program that starts the worker, such as a profiler; it comes first on the command line.
+        read_only: what that program needs beyond what every worker sees.
+
     Raises:
         MachineError: no acceptable sandbox can be built here.
     """
 
-    def __init__(self, limits: Limits, device: Device | None) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        target: Gpu,
+        device: Device | None,
+        prefix: tuple[str, ...] = (),
+        read_only: tuple[Path, ...] = (),
+    ) -> None:
         self.layers: tuple[str, ...] = probe().names
+        self.target = target
         self._limits = limits
         self._device = device
+        self._prefix = prefix
         package = Path(evaluator.__file__).resolve().parent
         self._root = package.parent
-        self._own = (package / "__init__.py", package / "inside")
-        self._read_only = (*python_paths(), *(driver_paths() if device else ()), *self._own)
+        own = (package / "__init__.py", package / "inside")
+        self._read_only = (*python_paths(), *(driver_paths() if device else ()), *own, *read_only)
 
     def spec(self, mode: Mode, fd: int) -> Spec:
         """The sandbox of one worker whose channel is `fd`."""
-        return self.wrapped(mode, fd, (), (), self._limits.output_kb)
-
-    def wrapped(
-        self, mode: Mode, fd: int, prefix: tuple[str, ...], read_only: tuple[Path, ...], output_kb: int
-    ) -> Spec:
-        """The same under another program, such as a profiler, which comes first on the command line."""
         limits = self._limits
         return Spec(
-            argv=(*prefix, sys.executable, "-P", "-m", "evaluator.inside.worker", mode, str(fd)),
-            read_only=(*self._read_only, *read_only),
+            argv=(*self._prefix, sys.executable, "-P", "-m", "evaluator.inside.worker", str(fd)),
+            read_only=self._read_only,
             devices=self._device.nodes if self._device and mode == "device" else (),
             environment={
                 "PYTHONPATH": str(self._root),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONUNBUFFERED": "1",
                 "TRITON_DEFAULT_FP_FUSION": "1",
-                "OMP_NUM_THREADS": "2",
             },
             fds=(fd,),
             memory_gb=limits.memory_gb,
             processes=limits.processes,
             tmp_mb=limits.tmp_mb,
-            output_kb=output_kb,
+            output_kb=limits.output_kb,
         )

@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
+from evaluator.errors import UsageError
 from evaluator.inside import tree
+from evaluator.inside.model import named_tensors
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference, double
 from evaluator.oracle.weights import Mapping, match, perturb
 from evaluator.oracle.worker import WorkerHandle
-from evaluator.errors import UsageError
-from evaluator.inside.model import named_tensors
 from evaluator.request import Limits
 from evaluator.tasks import Task
 from evaluator.verdict import NumericError

@@ -1,4 +1,4 @@
-"""Is an output right? Judged element by element against the float64 output of the reference (evaluator.tasks.Tolerance).
+"""Is an output right? Judged element by element against the reference in float64 (evaluator.tasks.Tolerance).
 
 Tensors may hold gigabytes, so they are compared in slices.
 """

@@ -4,14 +4,14 @@ import ast
 from pathlib import Path
 
 from evaluator.devices import Device
+from evaluator.gpus import Gpu
 from evaluator.oracle import ncu
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination, Mismatch, Violation
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress
-from evaluator.oracle.worker import Mode, WorkerFailure, WorkerHandle
+from evaluator.oracle.worker import WorkerFailure, WorkerHandle
 from evaluator.request import EvaluatorSettings, Request
-from evaluator.sandbox import Spec
 from evaluator.verdict import Profile
 
 _OUTPUT_KB = 8192  # one CSV row a launch, a few kilobytes each
@@ -22,10 +22,10 @@ _EXIT_S = 60.0
 class Profiler:
     """Runs Nsight Compute where it is installed and permitted; says why where not."""
 
-    def __init__(self, settings: EvaluatorSettings, device: Device, confinement: Confinement) -> None:
+    def __init__(self, settings: EvaluatorSettings, target: Gpu, device: Device) -> None:
         self._settings = settings
+        self._target = target
         self._device = device
-        self._confinement = confinement
         self._ncu = ncu.find(settings.ncu)
 
     def profile(self, request: Request, metrics: tuple[str, ...], progress: Progress) -> Profile:
@@ -51,12 +51,9 @@ class Profiler:
 
     def _run(self, request: Request, prefix: tuple[str, ...]) -> str:
         """Everything that profiler and worker printed."""
-        limits = self._settings.limits
-
-        def spec(mode: Mode, fd: int) -> Spec:
-            return self._confinement.wrapped(mode, fd, prefix, _folders(Path(prefix[0])), _OUTPUT_KB)
-
-        worker = WorkerHandle("device", spec, limits)
+        limits = self._settings.limits.model_copy(update={"output_kb": _OUTPUT_KB})
+        confinement = Confinement(limits, self._target, self._device, prefix, _folders(Path(prefix[0])))
+        worker = WorkerHandle("device", confinement, limits)
         reference = Reference(request.task.reference, str(request.task.path), "cuda")
         examination = Examination(request.task, reference, worker, limits)
         try:

@@ -5,8 +5,8 @@ from statistics import NormalDist, mean, median, stdev
 
 from evaluator.verdict import Gain, Timing
 
-# Upper 99.5 % points of Student's t by degrees of freedom (any table of the distribution); beyond them, the Cornish-Fisher
-# expansion of the normal point is right to two parts in a thousand.
+# Upper 99.5 % points of Student's t by degrees of freedom (any table of the distribution); beyond them, the
+# Cornish-Fisher expansion of the normal point is right to two parts in a thousand.
 _T_995 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
 
 

@@ -53,7 +53,6 @@ class Unmeasured:
         """Facts about every kernel that forward launches; a kernel that can't run on the target fails."""
         with report.step("compile"):
             message = {"do": "compile", "source": request.source, "class": "ModelNew", "true": None, "small": None}
-            message |= {"target": request.target.capability, "sms": request.target.sms}
             message["true"] = self._true_sizes(request.task).message()
             small = self._small_reference(request.task)
             if isinstance(small, Reference):

@@ -5,45 +5,52 @@ What a worker answers is a claim. A worker that is late, dies or breaks the prot
 
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
+from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
 from evaluator.request import Limits
 from evaluator.sandbox import Process, Spec, spawn
 
 Mode = Literal["compile", "interpret", "device"]
-SpecFactory = Callable[[Mode, int], Spec]
 
 
-@dataclass(frozen=True)
+class Confining(Protocol):
+    """Says in which sandbox a worker runs, and what GPU its code is for."""
+
+    target: Gpu
+
+    def spec(self, mode: Mode, fd: int) -> Spec: ...
+
+
+Kind = Literal["failed", "timeout", "crashed"]
+
+
 class WorkerFailure(Exception):
     """Why a worker did not answer a command.
 
     `kind` is `failed` (it answered that it could not; `answer` says why), `timeout`, or `crashed`.
     """
 
-    kind: Literal["failed", "timeout", "crashed"]
-    reason: str
-    answer: Message | None = None
-
-    def __str__(self) -> str:
-        return self.reason
+    def __init__(self, kind: Kind, reason: str, answer: Message | None = None) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+        self.answer = answer
 
 
 class WorkerHandle:
     """One sandboxed worker, from start to kill."""
 
-    def __init__(self, mode: Mode, make_spec: SpecFactory, limits: Limits) -> None:
+    def __init__(self, mode: Mode, confinement: Confining, limits: Limits) -> None:
         ours, theirs = socket.socketpair()
-        self.mode = mode
         self._limits = limits
         self._ready = False
         self._started = time.monotonic()
         self._channel = Channel(ours)
-        self._process: Process = spawn(make_spec(mode, theirs.fileno()))
+        self._process: Process = spawn(confinement.spec(mode, theirs.fileno()))
         theirs.close()
+        self._channel.send({"mode": mode, "target": confinement.target.model_dump(mode="json")})
 
     def wait_ready(self) -> None:
         """Wait until its imports are done.
@@ -121,8 +128,8 @@ def explain(answer: Message) -> str:
 class Pool:
     """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate."""
 
-    def __init__(self, mode: Mode, make_spec: SpecFactory, limits: Limits, size: int) -> None:
-        self._new = lambda: WorkerHandle(mode, make_spec, limits)
+    def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int) -> None:
+        self._new = lambda: WorkerHandle(mode, confinement, limits)
         self._size = size
         self._waiting: list[WorkerHandle] = []
 
