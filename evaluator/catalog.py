@@ -202,9 +202,10 @@ def _entry(path: Path, kind: type[_Entry]) -> _Entry:
 
 
 def _wrong(path: Path, error: ValidationError) -> UsageError:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "the file"
-    return UsageError(f"{path}: {field}: {first['msg']}", "Correct the field, or compare with another file beside it.")
+    faults = [
+        f"{'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}" for fault in error.errors()
+    ]
+    return UsageError(f"{path}: {'; '.join(faults)}", "Correct the file, or compare it with another one beside it.")
 
 
 def _read_source(path: Path, kind: str) -> str:

@@ -229,8 +229,8 @@ def _estimated(device: Device, gpus: tuple[Gpu, ...]) -> tuple[Gpu, str]:
 
 
 def _scaled(gpu: Gpu, sms: int) -> Gpu:
-    rates = ("fp64_tflops", "fp32_tflops", "tf32_tflops", "bf16_tflops", "fp16_tflops")
-    return gpu.model_copy(update={"sms": sms} | {rate: getattr(gpu, rate) * sms / gpu.sms for rate in rates})
+    rates = {name: rate for name, rate in gpu if name.endswith("_tflops") and rate is not None}
+    return gpu.model_copy(update={"sms": sms} | {name: rate * sms / gpu.sms for name, rate in rates.items()})
 
 
 def _read(nvml: Any, index: int, driver: str) -> Device | None:

@@ -7,6 +7,7 @@ Nothing is executed.
 """
 
 import ast
+import math
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from evaluator.errors import UsageError
 SMALL = 8  # kernel sizes, strides, paddings, groups: shrinking these changes what is computed, not how much
 CAPS = (2, 4, 8, 16, 32, 64, 128, 256)
 LARGEST = 2**31  # folded expressions beyond this are no sizes
+AS_IT_IS = 2**16  # a file whose integers multiply to no more than this needs no shrinking
 
 _FOLDED: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -63,17 +65,20 @@ def override_integers(source: str, values: dict[str, int]) -> str:
 
 
 def shrinkings(source: str) -> Iterator[dict[str, int]]:
-    """Small sizes to try on a reference that nobody has described, smallest first; at most 33.
+    """Small sizes to try on a reference that nobody has described, smallest first; at most 28.
 
-    Up to the cap of each round, equal integers stay equal and those up to 8 stay alone. Within a round come first
-    sizes that differ where the originals do and are ragged where the originals are (a kernel that confuses two
-    dimensions or forgets a mask is seen then), next powers of two that differ, last everything cut to the cap. At the
-    end only the first size is cut: often the batch, and the only one that a strict architecture leaves free.
+    A file in which even the product of all integers is small comes first as it is, with nothing overridden. Up to the
+    cap of each round, equal integers stay equal, and those up to 8 are never touched. Within a round come first sizes
+    that differ where the originals do and are ragged where the originals are (a kernel that confuses two dimensions or
+    forgets a mask is seen then), next powers of two that differ, last everything cut to the cap. At the end only the
+    first size is cut: often the batch, and the only one that a strict architecture leaves free.
 
     Raises:
         SyntaxError: `source` does not parse.
     """
     sizes = {name: value for name, value in integers(source).items() if value > SMALL}
+    if math.prod(_literals(source)) <= AS_IT_IS:
+        yield {}
     tried: list[dict[str, int]] = []
     for candidate in _ladder(sizes):
         if candidate and candidate != sizes and candidate not in tried:
@@ -90,6 +95,13 @@ def _ladder(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
             yield {name: chosen[value] for name, value in sizes.items()}
     for cap in CAPS[:3]:
         yield {name: min(value, cap) for name, value in list(sizes.items())[:1]}
+
+
+def _literals(source: str) -> Iterator[int]:
+    """All positive integers written anywhere in the source, within functions too."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value > 0:
+            yield min(node.value, LARGEST)
 
 
 def _ragged(power: int, original: int) -> int:
