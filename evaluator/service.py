@@ -170,7 +170,8 @@ class Evaluator:
     def _environment(self) -> dict[str, str]:
         """Little: a reference file has no business with keys, and Triton must not be in another mode than ours."""
         kept = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-        kept |= {"PYTHONPATH": str(Path(evaluator.__file__).resolve().parent.parent), "PYTHONUNBUFFERED": "1"}
+        paths = [str(Path(evaluator.__file__).resolve().parent.parent), *os.environ.get("PYTHONPATH", "").split(":")]
+        kept |= {"PYTHONPATH": ":".join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
         if self._device is not None:
             kept["CUDA_VISIBLE_DEVICES"] = self._device.uuid
         return kept
