@@ -15,6 +15,7 @@ from harness.evaluation import Judge
 from harness.incumbents import Incumbents, findings_of
 from harness.llm.budget import limits
 from harness.progress import Progress
+from harness.proposing import BudgetReached
 from harness.proposers.base import Context, Failure, Proposal, Proposer
 from harness.state import State
 from prompts.stages import Stage
@@ -95,7 +96,10 @@ class Loop:
             while not (over := self.over(index, stage)):
                 if halted := self.halted():
                     return Ending(False, halted)
-                self.turn(index, stage)
+                try:
+                    self.turn(index, stage)
+                except BudgetReached as reached:
+                    return Ending(False, str(reached))
             self.progress.say(f"{stage.name} ends: {over}", "dim")
         return Ending(True, "all stages are done" if self.state.current else self.nothing_works())
 

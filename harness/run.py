@@ -1,5 +1,6 @@
 """`harness run`: open what a run needs, search, and end with the board and the path of the best kernel."""
 
+import os
 import shlex
 import sys
 import threading
@@ -16,6 +17,7 @@ from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
 from evaluator.service import Evaluator
+from harness import proposing, terminal
 from harness.evaluation import Judge
 from harness.interruption import Interruption
 from harness.llm.budget import limits
@@ -42,8 +44,8 @@ def execute(settings: Settings, console: Console | None = None) -> int:
         HarnessError: the machine, the model's server or the store failed. What was found is saved, and shown before.
         KeyboardInterrupt: the person asked twice to stop.
     """
-    console = console or Console()
-    _say(console, select.announce(settings))
+    console = console or terminal.stdout()
+    _say(console, select.announce(settings.proposer, settings.llm, settings.budget, os.environ))
     if settings.note:
         _say(console, settings.note)
     require_a_beginning(settings)
@@ -94,14 +96,14 @@ def resume(settings: Settings, store: Store, run: RunRecord, console: Console) -
 
 def search(settings: Settings, store: Store, run: RunRecord, console: Console) -> Ending:
     """The loop with everything it needs around it."""
+    api = triton_api.names()
     with (
+        proposing.proposer(settings, store, run, api) as proposer,
         Evaluator(settings.evaluator, device=settings.device, target=settings.gpu) as evaluator,
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,
     ):
-        api = triton_api.names()
         judge = Judge(settings, store, evaluator, api)
-        proposer = select.proposer(settings, store, api)
         return Loop(judge, proposer, run, progress, interrupted).run()
 
 

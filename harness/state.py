@@ -70,7 +70,9 @@ class State:
         return state if step.kind == "start" else state._within_stage(step)
 
     def _within_stage(self, step: Step) -> "State":
-        entered = not self.stages or self.stages[-1] != step.stage or step.round < self.round
+        # Rounds of a stage only count up: a proposal in an earlier or the same round is of the next stage of that name.
+        counted = step.kind == "repair" or step.round > self.round
+        entered = not self.stages or self.stages[-1] != step.stage or not counted
         idle = 0 if entered else self.idle
         if step.kind == "proposal":
             idle += 1
