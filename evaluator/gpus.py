@@ -24,6 +24,7 @@ class Gpu(BaseModel):
     tf32_tflops: float
     bf16_tflops: float
     fp16_tflops: float
+    fp16_accumulate_tflops: float | None = None  # FP16 with FP16 accumulation, where that is faster
     registers_per_thread: int = 255
     registers_per_sm: int = 65_536
     threads_per_block: int = 1024

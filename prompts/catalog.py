@@ -1,12 +1,11 @@
 """Reads the stages (conf/stage/*.yaml) and checks that what they say can be evaluated."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
+from evaluator.catalog import unknown
 from evaluator.errors import UsageError
 from prompts import conditions
 from prompts.facts import FACTS, KINDS
@@ -46,16 +45,8 @@ def load_stage(name: str, conf_dir: Path = CONF) -> Stage:
     """
     stages = load_stages(conf_dir)
     if name not in stages:
-        raise UsageError(f"there is no stage {name!r}", nearest(name, stages))
+        raise unknown("stage", name, stages)
     return stages[name]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy for a name that is not known: the closest one, and all of them."""
-    names = list(known)
-    close = get_close_matches(name, names, n=1)
-    listed = f"Known: {', '.join(names)}."
-    return f"Did you mean {close[0]!r}? {listed}" if close else listed
 
 
 def _load(file: Path) -> Stage:
@@ -78,7 +69,9 @@ def _check(stage: Stage, file: Path) -> None:
     metrics = load_metrics()
     for metric in stage.metrics:
         if metric not in metrics:
-            raise UsageError(f"{file} asks for the unknown metric {metric!r}", nearest(metric, metrics))
+            raise UsageError(
+                f"{file} asks for the unknown metric {metric!r}", unknown("metric", metric, metrics).remedy
+            )
     _check_condition(stage.skip_when, f"{file}: skip_when")
     for category, section in (("single", stage.single), ("fusion", stage.fusion)):
         for rule in section.rules:
@@ -89,9 +82,11 @@ def _check(stage: Stage, file: Path) -> None:
 
 def _check_condition(expression: str, where: str) -> None:
     try:
-        unknown = sorted(conditions.names(expression) - FACTS.keys())
-        if unknown:
-            raise UsageError(f"{where} speaks of the unknown fact {unknown[0]!r}", nearest(unknown[0], FACTS))
+        strange = sorted(conditions.names(expression) - FACTS.keys())
+        if strange:
+            raise UsageError(
+                f"{where} speaks of the unknown fact {strange[0]!r}", unknown("fact", strange[0], FACTS).remedy
+            )
         conditions.check(expression, KINDS)
     except conditions.ConditionError as error:
         raise UsageError(f"{where}: {error.problem}", error.remedy) from error
@@ -102,7 +97,8 @@ def _check_preference(rule: Rule, section: Section, where: str) -> None:
         allowed = section.parameters.get(parameter)
         if allowed is None:
             raise UsageError(
-                f"{where} prefers the unknown parameter {parameter!r}", nearest(parameter, section.parameters)
+                f"{where} prefers the unknown parameter {parameter!r}",
+                unknown("parameter", parameter, section.parameters).remedy,
             )
         if value not in allowed:
             choices = ", ".join(map(str, allowed))

@@ -33,22 +33,23 @@ class Fact:
     unit: str
     meaning: str
     source: Source
+    of: tuple[str, ...] = ()  # the facts it is derived from
 
 
 _ROWS = (
     Fact("kernel", "word", "", "the kernel that the other facts describe", "verdict"),
     Fact("kernels", "number", "kernels", "kernels that the candidate launches", "verdict"),
     Fact("status", "word", "", "outcome of the last evaluation", "verdict"),
-    Fact("measured", "flag", "", "the candidate has been timed on a GPU", "verdict"),
+    Fact("measured", "flag", "", "whether the candidate has been timed on a GPU", "verdict"),
     Fact("registers", "number", "registers/thread", "registers allocated to a thread", "compiler"),
     Fact("spill_bytes", "number", "bytes/thread", "register spills to local memory, stores and loads", "compiler"),
     Fact("shared_bytes", "number", "bytes/block", "shared memory of a block", "compiler"),
-    Fact("fits", "flag", "", "the kernel stays within the target's limits", "compiler"),
+    Fact("fits", "flag", "", "whether the kernel stays within the target's limits", "compiler"),
     Fact(
         "occupancy_percent", "number", "%", "theoretical occupancy, resident warps of those an SM can hold", "compiler"
     ),
     Fact("limited_by", "word", "", "what bounds occupancy: registers, shared memory, warps or blocks", "compiler"),
-    Fact("register_limited", "flag", "", "registers bound occupancy", "derived"),
+    Fact("register_limited", "flag", "", "whether registers bound occupancy", "derived", ("limited_by",)),
     Fact("num_warps", "number", "warps/block", "warps of a program instance", "launch"),
     Fact("num_stages", "number", "stages", "depth of software pipelining", "launch"),
     Fact("distinct_loads", "number", "pointers", "distinct pointers that the kernel loads from", "launch"),
@@ -60,8 +61,22 @@ _ROWS = (
     Fact("warps_active", "number", "% of peak", "achieved occupancy", "profiler"),
     Fact("l2_hit_rate", "number", "%", "L2 sectors found in the cache", "profiler"),
     Fact("memory_stalls", "number", "% of issue latency", "time that warps wait for global or local memory", "derived"),
-    Fact("compute_bound", "flag", "", "sm_throughput exceeds dram_throughput", "derived"),
-    Fact("memory_bound", "flag", "", "dram_throughput exceeds sm_throughput", "derived"),
+    Fact(
+        "compute_bound",
+        "flag",
+        "",
+        "whether sm_throughput exceeds dram_throughput",
+        "derived",
+        ("sm_throughput", "dram_throughput"),
+    ),
+    Fact(
+        "memory_bound",
+        "flag",
+        "",
+        "whether dram_throughput exceeds sm_throughput",
+        "derived",
+        ("sm_throughput", "dram_throughput"),
+    ),
     Fact("time_share_percent", "number", "%", "this kernel's part of the candidate's GPU time", "timing"),
     Fact("time_ms", "number", "ms", "median time of one forward, cold L2", "timing"),
     Fact("speedup_eager", "number", "x", "eager PyTorch's time over the candidate's", "timing"),

@@ -1,0 +1,69 @@
+"""What a prompt is made from. The seams are structural, so that callers pass their own records as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from evaluator.gpus import Gpu
+from evaluator.tasks import Task
+from evaluator.triton_api import TritonApi
+from evaluator.verdict import Profile, Verdict
+from prompts.stages import Facts, Stage
+
+
+class Note(Protocol):
+    """A static finding about failed code (candidates.static_rules.Finding)."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def line(self) -> int | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def remedy(self) -> str: ...
+    @property
+    def severity(self) -> str: ...  # refuse | advice
+
+
+class FailedAttempt(Protocol):
+    """The attempt to repair: its source (empty if the reply held no code), verdict and static findings."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def findings(self) -> Sequence[Note]: ...
+
+
+class PastAttempt(Protocol):
+    """An earlier proposal of the run and what came of it."""
+
+    @property
+    def change(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def kept(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class PromptContext:
+    """Everything that one prompt may show.
+
+    `source`, `verdict`, `profile` and `facts` (`prompts.facts.collect`) describe the current code; `failure` is set
+    for a repair and only then. With `prefer_patch` the reply may edit the current code instead of repeating it.
+    """
+
+    task: Task
+    gpu: Gpu
+    stage: Stage
+    api: TritonApi
+    source: str = ""
+    verdict: Verdict | None = None
+    profile: Profile | None = None
+    facts: Facts = field(default_factory=dict)
+    history: Sequence[PastAttempt] = ()
+    failure: FailedAttempt | None = None
+    prefer_patch: bool = False
