@@ -84,8 +84,8 @@ def api() -> TritonApi:
     """As Triton 3.7.1 has it, reduced to the names that matter here."""
     return TritonApi(
         version="3.7.1",
-        language=frozenset({"exp", "erf", "sigmoid", "softmax", "rsqrt", "maximum"}),
-        libdevice=frozenset({"tanh", "pow", "log1p", "expm1", "erf"}),
+        language=frozenset({"exp", "erf", "sigmoid", "softmax", "rsqrt", "maximum", "dot", "clamp", "fma"}),
+        libdevice=frozenset({"tanh", "pow", "log1p", "expm1", "erf", "rint", "isnan"}),
     )
 
 

@@ -74,7 +74,7 @@ CASES: dict[tuple[str, str, str], list[tuple[dict[str, Any], bool | None]]] = {
     ("repair", "both", "numerics"): [(status("wrong_output"), True), (status("crashed"), False), ({}, None)],
     ("repair", "both", "integrity"): [(status("integrity_violation"), True), (status("crashed"), False), ({}, None)],
 }
-SKIPS = {
+SKIPS: dict[str, list[tuple[dict[str, Any], bool | None]]] = {
     "grid": [({"sm_throughput": 75}, True), ({"sm_throughput": 74.9}, False), ({}, None)],
     "tiling": [({"warps_active": 60}, True), ({"warps_active": 59.9}, False), ({}, None)],
 }
