@@ -9,7 +9,7 @@ from candidates.store import Store
 from evaluator.request import Incumbent, Request
 from evaluator.service import Evaluator
 from evaluator.triton_api import TritonApi
-from evaluator.verdict import Evidence, Status, Verdict
+from evaluator.verdict import Evidence, Status, Timing, Verdict
 from harness.settings import Settings
 
 Progress = Callable[[str], None]
@@ -118,7 +118,9 @@ class Judge:
             autotune=known.evidence.autotune if known else {},
         )
         verdict = self.evaluator.evaluate(request, progress)
-        times = {name: timing for name, timing in verdict.baseline.items() if timing is not None}
+        times: dict[str, Timing] = {
+            str(name): timing for name, timing in verdict.baseline.items() if timing is not None
+        }
         if times:
             self.store.put_baseline(task.digest, self.fingerprint, times)
         return verdict

@@ -67,6 +67,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
     """Typed settings from plain values; see `resolve`."""
     from evaluator import catalog, devices
     from evaluator.request import EvaluatorSettings
+    from harness.proposers.select import choose
     from harness.settings import BudgetSettings
     from prompts.catalog import load_stages
 
@@ -92,7 +93,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         stages=select_stages(plain["stage"], stages),
         repair=stages["repair"],
         draft=stages.get("draft"),
-        proposer=choose_proposer(_typed(ProposerSettings, plain, "proposer"), llm),
+        proposer=choose(_typed(ProposerSettings, plain, "proposer"), llm),
         llm=llm,
         search=_typed(SearchSettings, plain, "search"),
         budget=_typed(BudgetSettings, plain, "budget"),
@@ -153,23 +154,6 @@ def select_stages(value: object, stages: "Mapping[str, Stage]") -> "tuple[Stage,
         if name not in stages:
             raise UsageError(f"There is no stage '{name}'.", suggestion(name, [*stages, "all"]))
     return tuple(stages[name] for name in names)
-
-
-def choose_proposer(proposer: ProposerSettings, llm: LlmSettings) -> ProposerSettings:
-    """The proposer with `auto` decided and the reason said: the model if a key or a base URL is there, else rules."""
-    if proposer.kind != "auto":
-        return proposer.model_copy(update={"reason": f"proposer={proposer.kind} was asked for"})
-    signs = {
-        f"{llm.api_key_env} is set": os.environ.get(llm.api_key_env),
-        "OPENAI_BASE_URL is set": os.environ.get("OPENAI_BASE_URL"),
-        "llm.base_url is set": llm.base_url,
-        "llm.api_key_file is set": llm.api_key_file,
-    }
-    for reason, sign in signs.items():
-        if sign:
-            return proposer.model_copy(update={"kind": "llm", "reason": reason})
-    reason = f"neither {llm.api_key_env} nor OPENAI_BASE_URL is set"
-    return proposer.model_copy(update={"kind": "rules", "reason": reason})
 
 
 def run_key(settings: Settings) -> str:

@@ -46,5 +46,8 @@ def main(words: Sequence[str], debug: bool) -> int:
 
 def unified(first: str, second: str, first_name: str, second_name: str) -> list[str]:
     """A unified diff, line by line, without line ends."""
-    names = {"fromfile": first_name[:12], "tofile": second_name[:12], "lineterm": ""}
-    return list(difflib.unified_diff(first.splitlines(), second.splitlines(), **names))
+    return list(
+        difflib.unified_diff(
+            first.splitlines(), second.splitlines(), fromfile=first_name[:12], tofile=second_name[:12], lineterm=""
+        )
+    )

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 
-from evaluator.errors import UsageError
 from harness.boundary import guarded
 from harness.cli import COMPLETION
 from harness.config import run_application
@@ -16,23 +15,16 @@ def main(words: Sequence[str], debug: bool) -> int:
         return complete(words)
 
     def job(settings: Callable[[], Settings]) -> int:
-        return guarded(lambda: execute(settings()), debug)
+        return guarded(lambda: search(settings()), debug)
 
     return run_application(words, job)
 
 
-def execute(settings: Settings) -> int:
-    """One run, once it is clear that who proposes has been told enough."""
-    from harness.run import execute as search
+def search(settings: Settings) -> int:
+    """One run; imported late, since `--help` and `--cfg job` need none of it."""
+    from harness.run import execute
 
-    if settings.proposer.kind == "llm" and not settings.llm.model:
-        raise UsageError(
-            f"The proposer is a language model ({settings.proposer.reason}), but none is named.",
-            "Name it with llm.model=NAME, or use proposer=rules, which needs none.",
-        )
-    if settings.proposer.kind == "recorded" and not settings.proposer.run:
-        raise UsageError("proposer=recorded needs the run whose replies to use.", "Add proposer.run=ID.")
-    return search(settings)
+    return execute(settings)
 
 
 def complete(words: Sequence[str]) -> int:

@@ -1,0 +1,222 @@
+"""What `harness doctor` looks at: each part of the machine that the work depends on, one function each."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from evaluator.errors import HarnessError
+from harness.settings import LlmSettings, StoreSettings
+
+State = Literal["ok", "warn", "fail"]
+DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
+LITTLE_SPACE_GB = 2.0
+
+
+class Finding(BaseModel):
+    """`fail`: the work can't be done; `warn`: it can, but not all of it or not as well."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    state: State
+    found: str
+    remedy: str = ""
+
+
+def examine(store: StoreSettings) -> Iterator[Finding]:
+    """Every finding, in the order in which things depend on each other."""
+    yield python()
+    yield from libraries()
+    yield from sandbox()
+    yield compiler()
+    yield from gpus()
+    yield profiler()
+    yield counters()
+    yield disk(store)
+    yield database(store)
+    yield model()
+
+
+def python() -> Finding:
+    """The interpreter."""
+    found = f"{platform.python_version()} ({sys.executable})"
+    if (3, 11) <= sys.version_info[:2] < (3, 14):
+        return Finding(name="python", state="ok", found=found)
+    return Finding(name="python", state="fail", found=found, remedy="Use Python 3.11 to 3.13.")
+
+
+def libraries() -> Iterator[Finding]:
+    """torch and Triton, asked of their metadata: neither is imported here."""
+    found = {}
+    for name in ("torch", "triton"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(name=name, state="fail", found="not installed", remedy="make install")
+            continue
+        low, high = {"torch": ((2, 11), (3, 0)), "triton": ((3, 6), (3, 10))}[name]
+        supported = low <= _numbers(found[name]) < high
+        yield Finding(
+            name=name,
+            state="ok" if supported else "warn",
+            found=found[name],
+            remedy="" if supported else "Tested are torch from 2.11 and Triton 3.6 to 3.9: make install",
+        )
+    wanted = _triton_of_torch()
+    if wanted and "triton" in found and found["triton"] != wanted:
+        yield Finding(
+            name="torch and triton",
+            state="warn",
+            found=f"this torch was built for Triton {wanted}, installed is {found['triton']}",
+            remedy=f"pip install triton=={wanted}",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("+")[0].split(".")[:2] if part.isdecimal())
+
+
+def _triton_of_torch() -> str:
+    """The exact Triton that torch's metadata names, without its marker; empty if it names none (a CPU build)."""
+    try:
+        needs = importlib.metadata.requires("torch") or []
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    for need in needs:
+        name, exact, version = need.split(";")[0].partition("==")
+        if exact and name.strip() == "triton":
+            return version.strip()
+    return ""
+
+
+def sandbox() -> Iterator[Finding]:
+    """Whether one can be built, and which of its layers are missing."""
+    from evaluator.sandbox import probe
+
+    try:
+        layers = probe()
+    except HarnessError as error:
+        yield Finding(name="sandbox", state="fail", found=error.problem, remedy=error.remedy)
+        return
+    yield Finding(name="sandbox", state="ok", found=", ".join(layers.names))
+    for name, remedy in layers.missing:
+        yield Finding(name="sandbox", state="warn", found=f"without {name}", remedy=remedy)
+
+
+def compiler() -> Finding:
+    """The C compiler that Triton builds its launcher with on a GPU."""
+    named = os.environ.get("CC", "")
+    found = next((path for name in (named, "cc", "gcc", "clang") if name and (path := shutil.which(name))), None)
+    if found:
+        return Finding(name="C compiler", state="ok", found=found)
+    return Finding(
+        name="C compiler",
+        state="warn",
+        found="none",
+        remedy="Triton needs one to launch kernels on a GPU; without a GPU it is not needed. Install gcc or set CC.",
+    )
+
+
+def gpus() -> Iterator[Finding]:
+    """GPUs and driver, as NVML says."""
+    from evaluator.devices import detect
+
+    devices = detect()
+    for device in devices:
+        found = f"{device.name}, compute capability {device.compute_capability}, {device.memory_gb:.0f} GB"
+        yield Finding(name=f"GPU {device.index}", state="ok", found=f"{found}, driver {device.driver}")
+    if not devices:
+        yield Finding(
+            name="GPU",
+            state="warn",
+            found="none",
+            remedy="Candidates are compiled for the target and checked without it, and nothing is measured. If "
+            "there is one: install NVIDIA's driver, and see that CUDA_VISIBLE_DEVICES leaves it.",
+        )
+
+
+def profiler() -> Finding:
+    """Nsight Compute."""
+    from evaluator.oracle import ncu
+
+    found = ncu.find("auto")
+    if found:
+        return Finding(name="ncu", state="ok", found=str(found))
+    return Finding(
+        name="ncu",
+        state="warn",
+        found="not found",
+        remedy="Profiles then hold static facts and timings only. Install Nsight Compute, or set evaluator.ncu=PATH.",
+    )
+
+
+def counters(parameters: Path = DRIVER_PARAMETERS) -> Finding:
+    """Whether the driver lets ordinary users read performance counters."""
+    try:
+        text = parameters.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return Finding(name="GPU counters", state="warn", found="no NVIDIA driver is loaded", remedy="")
+    restricted = any(line.replace(" ", "") == "RmProfilingAdminOnly:1" for line in text.splitlines())
+    if not restricted:
+        return Finding(name="GPU counters", state="ok", found="open to all users")
+    return Finding(
+        name="GPU counters",
+        state="warn",
+        found="for administrators only",
+        remedy="An administrator can open them: options nvidia NVreg_RestrictProfilingToAdminUsers=0 in "
+        "/etc/modprobe.d, then reload the driver. Profiles hold static facts and timings until then.",
+    )
+
+
+def disk(store: StoreSettings) -> Finding:
+    """Room where results and caches go."""
+    place = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
+    free = shutil.disk_usage(place).free / 1e9
+    found = f"{free:.1f} GB free at {place}"
+    if not os.access(place, os.W_OK):
+        remedy = "Name a folder that can be written: store.root=PATH or HARNESS_HOME."
+        return Finding(name="disk", state="fail", found=f"{place} can't be written", remedy=remedy)
+    if free < LITTLE_SPACE_GB:
+        remedy = "Make room, or name another place with store.root=PATH."
+        return Finding(name="disk", state="warn", found=found, remedy=remedy)
+    return Finding(name="disk", state="ok", found=found)
+
+
+def database(store: StoreSettings) -> Finding:
+    """The store, opened if there is one."""
+    from harness import archive
+
+    if not archive.exists(store):
+        return Finding(name="store", state="ok", found=f"nothing stored in {store.root} yet")
+    try:
+        with archive.open_existing(store) as opened:
+            count = len(opened.runs())
+    except HarnessError as error:
+        return Finding(name="store", state="fail", found=error.problem, remedy=error.remedy)
+    return Finding(name="store", state="ok", found=f"{store.root}: {count} {'run' if count == 1 else 'runs'}")
+
+
+def model() -> Finding:
+    """Whether a language model's server is named; it is not contacted."""
+    from harness.llm.address import redact_url
+
+    variable = LlmSettings().api_key_env
+    key, base_url = os.environ.get(variable, "").strip(), os.environ.get("OPENAI_BASE_URL", "").strip()
+    if base_url:
+        said = f"OPENAI_BASE_URL is {redact_url(base_url)}, {variable} is {'set' if key else 'not set'}"
+        return Finding(name="model", state="ok", found=said)
+    if key:
+        return Finding(name="model", state="ok", found=f"{variable} is set")
+    return Finding(
+        name="model",
+        state="warn",
+        found=f"neither {variable} nor OPENAI_BASE_URL is set",
+        remedy="The rules proposer works without. For a model: set one of them and name it with llm.model=NAME.",
+    )
