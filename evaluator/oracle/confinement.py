@@ -1,14 +1,16 @@
 """What a worker's sandbox holds: the interpreter, this package's `inside` folder, and the GPU it was assigned."""
 
+import os
 import sys
 from pathlib import Path
 
 import evaluator
-from evaluator.devices import Device, driver_paths
+from evaluator.devices import Device, driver_paths, library_folders
 from evaluator.gpus import Gpu
 from evaluator.oracle.worker import Mode
 from evaluator.request import Limits
-from evaluator.sandbox import Spec, probe, python_paths
+from evaluator.sandbox import Spec, probe
+from evaluator.sandbox.paths import import_folders
 
 
 class Confinement:
@@ -38,9 +40,10 @@ class Confinement:
         self._device = device
         self._prefix = prefix
         package = Path(evaluator.__file__).resolve().parent
-        self._root = package.parent
-        own = (package / "__init__.py", package / "inside")
-        self._read_only = (*python_paths(), *(driver_paths() if device else ()), *own, *read_only)
+        self._path = os.pathsep.join(str(folder) for folder in (package.parent, *import_folders()))
+        driver = driver_paths() if device else ()
+        self._libraries = ":".join(str(folder) for folder in library_folders(driver))
+        self._read_only = (*driver, package / "__init__.py", package / "inside", *read_only)
 
     def spec(self, mode: Mode, fd: int) -> Spec:
         """The sandbox of one worker whose channel is `fd`."""
@@ -50,10 +53,11 @@ class Confinement:
             read_only=self._read_only,
             devices=self._device.nodes if self._device and mode == "device" else (),
             environment={
-                "PYTHONPATH": str(self._root),
+                "PYTHONPATH": self._path,
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "PYTHONUNBUFFERED": "1",
                 "TRITON_DEFAULT_FP_FUSION": "1",
+                "LD_LIBRARY_PATH": self._libraries,
             },
             fds=(fd,),
             memory_gb=limits.memory_gb,

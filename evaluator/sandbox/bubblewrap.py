@@ -78,7 +78,8 @@ def bound_paths(spec: Spec, tools: Tools) -> tuple[Path, ...]:
         if not path.exists():
             raise MachineError(f"{path}, which the sandbox should see, does not exist.")
     system = [path for path in (*paths.SYSTEM_FOLDERS, *paths.SYSTEM_FILES) if path.exists() and not path.is_symlink()]
-    return paths.outermost([*system, *paths.python_paths(), *spec.read_only, tools.bwrap])
+    wanted = [*paths.python_paths(), *spec.read_only, *paths.with_libraries(tools.bwrap)]
+    return paths.outermost([*system, *map(paths.without_system_links, wanted)])
 
 
 def _tree(bound: tuple[Path, ...], spec: Spec) -> list[str]:

@@ -98,6 +98,20 @@ def import_folders() -> tuple[Path, ...]:
     return tuple(found)
 
 
+def with_libraries(program: Path) -> tuple[Path, ...]:
+    """A program of a wheel and the folder of libraries that came with it, which lies beside its package."""
+    libraries = program.parent.parent.with_suffix(".libs")
+    return (program, libraries) if libraries.is_dir() else (program,)
+
+
+def without_system_links(path: Path) -> Path:
+    """`path` with a leading /lib, /bin or the like replaced by what it is a link to, as on merged-usr systems."""
+    for folder in SYSTEM_FOLDERS:
+        if folder.is_symlink() and path.is_relative_to(folder):
+            return folder.resolve() / path.relative_to(folder)
+    return path
+
+
 def outermost(paths: Iterable[Path]) -> tuple[Path, ...]:
     """Sorted absolute paths without those that lie inside another one of them."""
     kept: list[Path] = []
