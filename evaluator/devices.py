@@ -103,7 +103,8 @@ def choose(
 ) -> Target:
     """The target called `name` and the device to measure it on.
 
-    `auto` is the first device present, or the RTX 4090 as a compile target where there is none. With `measure` at
+    `auto` is the first device present that is described in conf/gpu (failing that, the first, as estimated from the
+    nearest description), or the RTX 4090 as a compile target where there is none. With `measure` at
     `none`, or on a machine without GPUs, a target has no device.
 
     Raises:
@@ -190,9 +191,14 @@ def _automatic(gpus: tuple[Gpu, ...], devices: tuple[Device, ...], measure: Lite
         if default is None:
             raise unknown("GPU", DEFAULT_TARGET, (gpu.name for gpu in gpus))
         return Target(default, None, f"no GPU here: compiling for the {default.title}")
-    device = devices[0]
-    known = match(device, gpus)
-    gpu, note = _as_found(known, device) if known else _estimated(device, gpus)
+    for device in devices:
+        known = match(device, gpus)
+        if known:
+            gpu, note = _as_found(known, device)
+            break
+    else:
+        device = devices[0]
+        gpu, note = _estimated(device, gpus)
     return Target(gpu, device if measure == "auto" else None, note)
 
 

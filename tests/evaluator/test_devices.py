@@ -78,6 +78,11 @@ def test_auto_takes_the_first_device_present() -> None:
     assert (target.gpu.name, target.device, target.note) == ("h100", H100, "")
 
 
+def test_auto_prefers_a_described_gpu_to_a_display_card_before_it() -> None:
+    target = choose("auto", GPUS, (device("NVIDIA T400", "7.5"), H100), "auto")
+    assert (target.gpu.name, target.device) == ("h100", H100)
+
+
 def test_auto_without_a_gpu_compiles_for_the_rtx_4090_and_says_so() -> None:
     target = choose("auto", GPUS, (), "auto")
     assert (target.gpu.name, target.device) == ("rtx4090", None)
