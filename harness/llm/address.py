@@ -3,7 +3,7 @@
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
-from harness.llm.text import neutralise
+from harness.llm.text import one_line
 
 
 def redact_url(url: str) -> str:
@@ -16,7 +16,7 @@ def redact_url(url: str) -> str:
         return "(unreadable URL)"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     port = f":{parts.port}" if parts.port else ""
-    return neutralise(f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/"), 300)
+    return one_line(f"{parts.scheme}://{host}{port}{parts.path}".rstrip("/"), 300)
 
 
 def secrets_of(url: str) -> tuple[str, ...]:

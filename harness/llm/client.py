@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self
 from evaluator.errors import ModelError, UsageError
 from harness.llm.address import is_valid, redact_url, secrets_of
 from harness.llm.answers import Answer, Reply, Request, account, read_answer
+from harness.llm.budget import Spent
 from harness.llm.key import find_key
 from harness.llm.prices import base_url_of, bound_tokens, find_price
 from harness.llm.retrying import PassingFailure, Patience, is_passing, retry_after_s, retrying
@@ -93,14 +94,18 @@ class ModelClient:
             raise ModelError(failure.problem + times, failure.remedy) from None
         return account(answer, request, attempts, lost, time.monotonic() - started)
 
+    def worst(self, prompt: str) -> Spent:
+        """The most that one answered request can cost: a prompt of dense text and an answer of the greatest length."""
+        prompt_tokens = bound_tokens(prompt)
+        usd = self.price.usd(prompt_tokens, self._settings.max_tokens) if self.price else None
+        return Spent(usd=usd, tokens=prompt_tokens + self._settings.max_tokens, calls=1)
+
     def _refuse_costly_retry(self, failure: PassingFailure, request: Request, lost: int, cap: float | None) -> None:
         if failure.wait_s is not None and failure.wait_s > self._patience.longest_s:
             asked = f"{failure.problem} It asks to wait {failure.wait_s:.0f} seconds."
             raise ModelError(asked, "Run the same command again later: it goes on where it stopped.") from None
-        if cap is None or request.price is None or not lost:
-            return
-        worst = (lost + 1) * request.price.usd(bound_tokens(request.prompt), request.max_tokens)
-        if worst > cap:
+        worst = self.worst(request.prompt).usd
+        if cap is not None and worst is not None and lost and (lost + 1) * worst > cap:
             raise ModelError(
                 f"{failure.problem} A retry could pass the spending cap: ${cap:.4g} is left.", "Raise budget.usd."
             ) from None

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 # 408 and 409: the server gave up waiting, or asks to come again; 429: too many requests.
 PASSING_STATUS = frozenset({408, 409, 429})
@@ -70,7 +77,7 @@ def retry_after_s(header: str | None, now: float | None = None) -> float | None:
 
 def retrying(attempts: int, patience: Patience) -> Retrying:
     """Tenacity's loop over `PassingFailure`, which raises the last one when the attempts are used up."""
-    backoff = wait_exponential_jitter(initial=patience.first_s, max=patience.most_s, jitter=patience.first_s)
+    backoff = wait_exponential(multiplier=patience.first_s, max=patience.most_s) + wait_random(0, patience.first_s)
 
     def wait_s(state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None

@@ -1,12 +1,13 @@
 """The seam between the loop and whoever proposes candidates: a model, the rules, or a recording."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from candidates.static_rules import Finding
 from evaluator.gpus import Gpu
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
+from harness.llm.budget import Spent
 from prompts.stages import Facts, Stage
 
 
@@ -45,6 +46,7 @@ class Context:
     history: tuple[Attempt, ...] = ()
     seen: frozenset[str] = frozenset()  # digests of everything tried in this run
     failure: Failure | None = None  # set when a repair is asked for
+    left_usd: float | None = None  # of the budget: no retry of a lost request is made that could pass it; None: no cap
 
 
 @dataclass(frozen=True)
@@ -79,4 +81,13 @@ class Proposer(Protocol):
 
     def propose(self, context: Context) -> Proposal | None:
         """The next proposal, or None when this proposer has nothing left to offer for this context."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A proposer that spends. Before each proposal its worst case is held against the budget (`Limit.reserve`)."""
+
+    def worst(self, context: Context) -> Spent:
+        """The most that the next proposal can cost, retries apart."""
         ...

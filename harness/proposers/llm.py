@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from harness.llm.budget import Spent
 from harness.llm.client import ModelClient
 from harness.llm.text import one_line
 from harness.proposers.base import Context, Cost, Proposal
@@ -31,6 +32,10 @@ class LlmProposer:
         """A model can be asked in any stage."""
         return ""
 
+    def worst(self, context: Context) -> Spent:
+        """What one reply of the greatest length costs; `usd` is None if the price is not known."""
+        return self._client.worst(self._render(context))
+
     def propose(self, context: Context) -> Proposal | None:
         """One reply to one prompt.
 
@@ -38,7 +43,7 @@ class LlmProposer:
             ModelError: the server refuses, can't be reached, or kept failing.
         """
         prompt = self._render(context)
-        reply = self._client.complete(prompt)
+        reply = self._client.complete(prompt, cap_usd=context.left_usd)
         cost = Cost(reply.prompt_tokens, reply.completion_tokens, reply.usd, reply.seconds, reply.attempts)
         return Proposal(
             proposer=self.name,

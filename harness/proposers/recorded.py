@@ -2,10 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evaluator.errors import ModelError
 from harness.proposers.base import Context, Proposal
 from prompts.stages import Stage
+
+if TYPE_CHECKING:
+    from candidates.store import Store
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,27 @@ class RecordedStep:
     truncated: bool = False
     stage: str = ""  # empty: fits every stage
     repair: bool = False
+
+
+def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
+    """The proposals of a saved run, in order. A reply is preferred to the code that came out of it."""
+    found = []
+    for step in store.steps(run_id):
+        if step.kind == "start":
+            continue
+        reply = store.text(step.reply) if step.reply else None
+        found.append(
+            RecordedStep(
+                prompt=store.text(step.prompt) if step.prompt else None,
+                reply=reply,
+                source=store.source(step.candidate) if reply is None and step.candidate else None,
+                change=step.change,
+                model=step.model,
+                stage=step.stage,
+                repair=step.kind == "repair",
+            )
+        )
+    return tuple(found)
 
 
 class RecordedProposer:

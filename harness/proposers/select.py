@@ -1,48 +1,99 @@
 """Who proposes, and what the person is told about it before anything is sent."""
 
+import os
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING
 
 from evaluator.errors import UsageError
+from evaluator.triton_api import TritonApi
 from harness.llm.address import redact_url
+from harness.llm.client import ModelClient
 from harness.llm.prices import Price, base_url_of, require_price
-from harness.settings import BudgetSettings, LlmSettings, ProposerSettings
+from harness.proposers.base import Context, Proposer
+from harness.proposers.llm import LlmProposer
+from harness.proposers.recorded import RecordedProposer, read_steps
+from harness.proposers.rules import RulesProposer
+from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, Settings
+from prompts.context import PromptContext
+from prompts.render import render
 
-Kind = Literal["llm", "rules", "recorded"]
-
-_SIGNS = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-
-
-def choose(settings: ProposerSettings, environ: Mapping[str, str]) -> tuple[Kind, str]:
-    """The kind of proposer and why: the one asked for, else llm if the environment names a key or a server."""
-    if settings.kind != "auto":
-        return settings.kind, f"proposer={settings.kind} was given"
-    found = [name for name in _SIGNS if environ.get(name, "").strip()]
-    if found:
-        return "llm", f"{' and '.join(found)} {'are' if len(found) > 1 else 'is'} set"
-    return "rules", f"neither {' nor '.join(_SIGNS)} is set"
+if TYPE_CHECKING:
+    from candidates.store import Store
 
 
-def announce(settings: ProposerSettings, llm: LlmSettings, budget: BudgetSettings, environ: Mapping[str, str]) -> str:
+def choose(proposer: ProposerSettings, llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> ProposerSettings:
+    """The settings with `auto` decided and the reason said: llm if a key or a server is named, else rules."""
+    if proposer.kind != "auto":
+        return proposer.model_copy(update={"reason": proposer.reason or f"proposer={proposer.kind} was asked for"})
+    signs = {
+        f"{llm.api_key_env} is set": environ.get(llm.api_key_env, "").strip(),
+        "OPENAI_BASE_URL is set": environ.get("OPENAI_BASE_URL", "").strip(),
+        "llm.base_url is given": llm.base_url,
+        "llm.api_key_file is given": llm.api_key_file,
+    }
+    found = next((reason for reason, sign in signs.items() if sign), None)
+    if found is not None:
+        return proposer.model_copy(update={"kind": "llm", "reason": found})
+    reason = f"neither {llm.api_key_env} nor OPENAI_BASE_URL is set"
+    return proposer.model_copy(update={"kind": "rules", "reason": reason})
+
+
+def announce(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
     """The first line of output: who proposes and why; for llm where code is sent, to which model, under what cap.
 
     Raises:
-        UsageError: llm without a model, or with a cap in dollars that can't be kept since no price is known.
+        UsageError: llm without a model or with a URL that is none, a cap in dollars that can't be kept since no price
+            is known, or recorded without a run.
+        ModelError: llm without a key.
     """
-    kind, reason = choose(settings, environ)
-    reason = settings.reason or reason
-    if kind == "rules":
-        return f"proposer: rules ({reason}); nothing leaves this machine"
-    if kind == "recorded":
-        return f"proposer: recorded ({reason}), replies of run {settings.run}; nothing leaves this machine"
-    if not llm.model:
+    chosen = choose(settings.proposer, settings.llm, environ)
+    if chosen.kind == "rules":
+        return f"proposer: rules ({chosen.reason}); nothing leaves this machine"
+    if chosen.kind == "recorded":
+        if not chosen.run:
+            raise UsageError("No run is named whose replies are to be used.", "Name one with proposer.run=ID.")
+        return f"proposer: recorded ({chosen.reason}), replies of run {chosen.run}; nothing leaves this machine"
+    if not settings.llm.model:
         raise UsageError(
-            f"The proposer is llm ({reason}), and no model is named.",
+            f"The proposer is llm ({chosen.reason}), and no model is named.",
             "Name one with llm.model=NAME, or use proposer=rules, which needs none.",
         )
-    price = require_price(llm, budget, environ)
-    url = redact_url(base_url_of(llm, environ))
-    return f"proposer: llm ({reason}); code is sent to {url}, model {llm.model}, {_cap(budget, price)}"
+    with ModelClient(settings.llm, environ):  # so that a missing key is said before any work is done
+        price = require_price(settings.llm, settings.budget, environ)
+    url = redact_url(base_url_of(settings.llm, environ))
+    cap = _cap(settings.budget, price)
+    return f"proposer: llm ({chosen.reason}); code is sent to {url}, model {settings.llm.model}, {cap}"
+
+
+def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mapping[str, str] = os.environ) -> Proposer:
+    """The proposer that the settings ask for.
+
+    Raises:
+        UsageError: recorded, and the run is unknown.
+        ModelError: llm, and there is no key.
+    """
+    chosen = choose(settings.proposer, settings.llm, environ)
+    if chosen.kind == "llm":
+        return LlmProposer(ModelClient(settings.llm, environ), lambda context: render(show(context, settings, api)))
+    if chosen.kind == "recorded":
+        return RecordedProposer(read_steps(store, store.run(chosen.run).id))
+    return RulesProposer()
+
+
+def show(context: Context, settings: Settings, api: TritonApi) -> PromptContext:
+    """What the prompt shows of a proposer's context; a failure is shown under the stage that repairs."""
+    return PromptContext(
+        task=context.task,
+        gpu=context.gpu,
+        stage=settings.repair if context.failure else context.stage,
+        api=api,
+        source=context.source,
+        verdict=context.verdict,
+        profile=context.profile,
+        facts=context.facts,
+        history=context.history,
+        failure=context.failure,
+    )
 
 
 def _cap(budget: BudgetSettings, price: Price | None) -> str:
