@@ -1,7 +1,9 @@
 """Failures of a candidate's kernels, as data: which kernel, which line of the candidate, what the compiler said."""
 
 import re
+import sys
 from pathlib import Path
+from types import FrameType
 from typing import Any, Self
 
 from triton.compiler.errors import CompilationError, CompileTimeAssertionFailure
@@ -27,7 +29,10 @@ class CompileFailure(Exception):
 
     @classmethod
     def of(cls, function: JITFunction[Any], error: Exception, config: dict[str, Any]) -> Self:
-        """From what Triton raised when it was asked to run `function`; `config` is the tuning configuration, if any."""
+        """From what Triton raised when it was asked to run `function`; call it while the launch is on the stack.
+
+        `config` is the tuning configuration, if any.
+        """
         innermost = _innermost(error)
         line, text = _place(function, innermost)
         return cls(function.__name__, _message(innermost)[:LONGEST_MESSAGE], line, text, config)
@@ -81,7 +86,7 @@ def _place(function: JITFunction[Any], error: Exception) -> tuple[int | None, st
         start = _find(lines, error.src.splitlines())
         line = start + error.node.lineno if start is not None else None
     elif not isinstance(error, CompilationError):
-        line = _launch_line(error, file) or function.fn.__code__.co_firstlineno
+        line = _launch_line(file) or function.fn.__code__.co_firstlineno
     return line, lines[line - 1].strip() if line is not None and line <= len(lines) else ""
 
 
@@ -95,10 +100,11 @@ def _find(lines: list[str], source: list[str]) -> int | None:
     return None
 
 
-def _launch_line(error: Exception, file: str) -> int | None:
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == file:
-            return trace.tb_lineno
-        trace = trace.tb_next
+def _launch_line(file: str) -> int | None:
+    """The line of `file` that is being executed, seen from here outwards."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename == file:
+            return frame.f_lineno
+        frame = frame.f_back
     return None

@@ -1,0 +1,244 @@
+"""Candidates that the tests of this folder compile and interpret. Trusted: they were written for these tests."""
+
+HEAD = """
+import torch, triton
+import triton.language as tl
+from triton.language.extra import libdevice
+"""
+
+ELEMENTWISE = (
+    HEAD
+    + """
+@triton.jit
+def scale(x, y, n, factor, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + i, tl.load(x + i, mask=i < n) * factor, mask=i < n)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        assert x.is_cuda and x.device.type == "cuda" and torch.cuda.is_available()
+        y = torch.empty(x.shape, dtype=x.dtype, device=x.device)
+        with torch.cuda.device(x.device):
+            scale[lambda meta: (triton.cdiv(x.numel(), meta["BLOCK"]),)](x, y, x.numel(), 2.5, BLOCK=1024, num_warps=8)
+        return y
+"""
+)
+
+LAYERNORM_AUTOTUNED = (
+    HEAD
+    + """
+@triton.autotune(
+    configs=[triton.Config({"ROWS": 1}, num_warps=4, num_stages=2), triton.Config({"ROWS": 4}, num_warps=8)],
+    key=["rows"],
+)
+@triton.jit
+def layernorm(x, w, b, y, rows, eps, ROWS: tl.constexpr, SIZE: tl.constexpr):
+    row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)[:, None]
+    at = row * SIZE + tl.arange(0, SIZE)[None, :]
+    inside = row < rows
+    v = tl.load(x + at, mask=inside, other=0.0)
+    centred = v - (tl.sum(v, axis=1) / SIZE)[:, None]
+    scale = tl.rsqrt(tl.sum(centred * centred, axis=1) / SIZE + eps)
+    cols = tl.arange(0, SIZE)
+    out = centred * scale[:, None] * tl.load(w + cols)[None, :] + tl.load(b + cols)[None, :]
+    tl.store(y + at, out, mask=inside)
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+        self.weight = torch.nn.Parameter(torch.ones(size))
+        self.bias = torch.nn.Parameter(torch.zeros(size))
+    def forward(self, x):
+        y = torch.empty_like(x)
+        rows = x.numel() // self.size
+        layernorm[lambda meta: (triton.cdiv(rows, meta["ROWS"]),)](
+            x, self.weight, self.bias, y, rows, 1e-5, SIZE=self.size)
+        return y
+"""
+)
+
+MATMUL = (
+    HEAD
+    + """
+@triton.jit
+def matmul(a, b, c, M, N, K, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
+    m = tl.program_id(0) * BM + tl.arange(0, BM)
+    n = tl.program_id(1) * BN + tl.arange(0, BN)
+    k = tl.arange(0, BK)
+    acc = tl.zeros((BM, BN), dtype=tl.float32)
+    for start in range(0, K, BK):
+        left = tl.load(a + m[:, None] * K + (start + k)[None, :])
+        right = tl.load(b + (start + k)[:, None] * N + n[None, :])
+        acc += tl.dot(left, right)
+    tl.store(c + m[:, None] * N + n[None, :], acc.to(c.dtype.element_ty))
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, bm=64, bn=64, bk=32, warps=4, stages=3, registers=None):
+        super().__init__()
+        self.blocks = dict(BM=bm, BN=bn, BK=bk, num_warps=warps, num_stages=stages, maxnreg=registers)
+    def forward(self, a, b):
+        c = torch.empty(a.shape[0], b.shape[1], device="cuda", dtype=a.dtype)
+        grid = (a.shape[0] // self.blocks["BM"], b.shape[1] // self.blocks["BN"])
+        matmul[grid](a, b, c, a.shape[0], b.shape[1], a.shape[1], **self.blocks)
+        return c
+"""
+)
+
+BROKEN = (
+    HEAD
+    + """
+@triton.jit
+def inner(v):
+    return tl.no_such_function(v)
+
+@triton.jit
+def broken(x, y):
+    i = tl.arange(0, 64)
+    tl.store(y + i, inner(tl.load(x + i)))
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        broken[(1,)](x, y)
+        return y
+"""
+)
+
+WRONG_ARGUMENT = ELEMENTWISE.replace("num_warps=8)", "num_warps=8, BLOK=3)")
+
+TANH = (
+    HEAD
+    + """
+@triton.jit
+def tanh(x, y, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + i, libdevice.tanh(tl.load(x + i)))
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        tanh[(x.numel() // 256,)](x, y, BLOCK=256)
+        return y
+"""
+)
+
+SEVERAL = (
+    HEAD
+    + """
+@triton.jit
+def double(x, y, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + i, tl.load(x + i, mask=i < n) * 2, mask=i < n)
+
+@triton.heuristics({"EVEN": lambda args: args["n"] % args["BLOCK"] == 0})
+@triton.jit
+def shift(x, y, n, EVEN: tl.constexpr, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    if EVEN:
+        tl.store(y + i, tl.load(x + i) + 1)
+    else:
+        tl.store(y + i, tl.load(x + i, mask=i < n) + 1, mask=i < n)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        a, b = torch.empty_like(x), torch.empty_like(x)
+        grid = (triton.cdiv(x.numel(), 256),)
+        double[grid](x, a, x.numel(), BLOCK=256)
+        double[grid](a, b, x.numel(), BLOCK=256)
+        shift[grid](b, a, x.numel(), BLOCK=256)
+        return a
+"""
+)
+
+CONVOLUTION = (
+    HEAD
+    + """
+@triton.jit
+def double(x, y, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + i, tl.load(x + i, mask=i < n) * 2, mask=i < n)
+
+class ModelNew(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.ConvTranspose3d(32, 64, 4, stride=2, padding=1).cuda()
+    def forward(self, x):
+        x = self.conv(x)
+        y = torch.empty_like(x)
+        double[(triton.cdiv(x.numel(), 1024),)](x, y, x.numel(), BLOCK=1024)
+        return y
+"""
+)
+
+OFFSET_VIEW = (
+    HEAD
+    + """
+@triton.jit
+def copy(x, y, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + i, tl.load(x + i, mask=i < n), mask=i < n)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        x = x.t().contiguous().view(-1)
+        y = torch.empty_like(x)
+        copy[(1,)](x, y, 1024, BLOCK=1024)
+        copy[(1,)](x[1:], y, 1024, BLOCK=1024)
+        return y
+"""
+)
+
+DATA_DEPENDENT = ELEMENTWISE.replace(
+    "        y = torch.empty", "        if x.sum().item() > 1e30: return x\n        y = torch.empty"
+)
+
+OUT_OF_BOUNDS = ELEMENTWISE.replace(", mask=i < n", "")
+
+INLINE_ASSEMBLY = (
+    HEAD
+    + """
+@triton.jit
+def move(x, y):
+    i = tl.arange(0, 64)
+    v = tl.inline_asm_elementwise("mov.b32 $0, $1;", "=r,r", [tl.load(x + i)], dtype=tl.float32, is_pure=True, pack=1)
+    tl.store(y + i, v)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        move[(1,)](x, y)
+        return y
+"""
+)
+
+BLEND = (
+    HEAD
+    + """
+@triton.jit
+def blend(x, y, z, BLOCK: tl.constexpr):
+    i = tl.arange(0, BLOCK)
+    a, b = tl.load(x + i), tl.load(y + i)
+    tl.store(z + i, tl.where(a > b, a * b + a, tl.minimum(b - a, a / 3)))
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x, y):
+        z = torch.empty_like(x)
+        blend[(1,)](x, y, z, BLOCK=1024)
+        return z
+"""
+)
+
+NO_KERNEL = (
+    HEAD
+    + """
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x)
+"""
+)
+
+CAUGHT = BROKEN.replace(
+    "        broken[(1,)](x, y)\n",
+    "        try:\n            broken[(1,)](x, y)\n        except Exception:\n            y = torch.relu(x)\n",
+)
