@@ -1,0 +1,65 @@
+"""Failures of disk and database, said in words for people."""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import exc
+
+from evaluator.errors import StoreError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FREE_SPACE = "Free some space, or choose another place with store.root=PATH; what was saved before is intact."
+_PERMISSION = "Make it readable and writable for you, or choose another place with store.root=PATH."
+_ELSEWHERE = "Choose another place with store.root=PATH; this file was left as it is."
+
+_SQLITE: tuple[tuple[str, str, str], ...] = (
+    ("SQLITE_FULL", "There is no space left for {where}.", _FREE_SPACE),
+    ("SQLITE_IOERR", "{where} can't be written or read: a disk error, or no space left.", _FREE_SPACE),
+    ("SQLITE_READONLY", "{where} can't be written to.", _PERMISSION),
+    ("SQLITE_CANTOPEN", "{where} can't be opened.", _PERMISSION),
+    ("SQLITE_PERM", "{where} can't be opened.", _PERMISSION),
+    ("SQLITE_NOTADB", "{where} is not a database.", _ELSEWHERE),
+    ("SQLITE_CORRUPT", "{where} is damaged.", "Restore it from a backup; the texts in blobs/ do not depend on it."),
+    ("SQLITE_BUSY", "{where} is locked by another process for too long.", "Try again when the other run has ended."),
+    ("SQLITE_LOCKED", "{where} is locked by another process for too long.", "Try again when the other run has ended."),
+)
+"""Beginning of SQLite's name for the error; what to say; what to do."""
+
+
+@contextmanager
+def files(path: Path) -> Iterator[None]:
+    """Turn an OSError about a file of the store into a StoreError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise StoreError(f"There is no space left for {path}.", _FREE_SPACE) from error
+        raise StoreError(f"{path} can't be used: {error.strerror or error}.", _PERMISSION) from error
+
+
+@contextmanager
+def database(where: str) -> Iterator[None]:
+    """Turn an error of the database into a StoreError; `where` names the database, without a password."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise StoreError(
+            f"{where} refuses an entry: {error.orig}.", "Another process may be working on the same run."
+        ) from error
+    except exc.DBAPIError as error:
+        raise _told(where, error.orig or error) from error
+    except sqlite3.Error as error:  # from before SQLAlchemy has a connection to speak of
+        raise _told(where, error) from error
+    except exc.SQLAlchemyError as error:
+        raise StoreError(f"{where} can't be used: {error}.", "Check store.url.") from error
+
+
+def _told(where: str, error: BaseException) -> StoreError:
+    name = getattr(error, "sqlite_errorname", "")
+    for beginning, problem, remedy in _SQLITE:
+        if name.startswith(beginning):
+            return StoreError(problem.format(where=where), remedy)
+    return StoreError(f"{where} can't be used: {error}.", "Check that the database runs, and store.url.")

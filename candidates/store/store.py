@@ -1,0 +1,42 @@
+"""The store: one database and the texts beside it."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from candidates.store import faults
+from candidates.store.blobs import Blobs
+from candidates.store.database import Database
+from candidates.store.results import Results
+from candidates.store.runs import Runs
+from candidates.store.sources import Sources
+
+
+class Store(Sources, Runs, Results):
+    """Candidates, runs, steps, verdicts, baselines and profiles. Two processes may share one.
+
+    Every method may raise StoreError when disk or database fail; what was saved before stays.
+    """
+
+    @classmethod
+    def open(cls, url: str, root: Path) -> "Store":
+        """Open the store below `root`, creating or migrating it as needed; empty `url` means SQLite in `root`.
+
+        Raises:
+            StoreError: the database belongs to another program or to a newer version, or can't be read or written.
+        """
+        root = Path(root).expanduser().absolute()
+        with faults.files(root):
+            root.mkdir(parents=True, exist_ok=True)
+        return cls(Database.open(url or f"sqlite:///{root / 'harness.db'}"), Blobs(root / "blobs"))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
