@@ -15,8 +15,8 @@ from harness.evaluation import Judge
 from harness.incumbents import Incumbents, findings_of
 from harness.llm.budget import limits
 from harness.progress import Progress
-from harness.proposing import BudgetReached
 from harness.proposers.base import Context, Failure, Proposal, Proposer
+from harness.proposing import BudgetReached
 from harness.state import State
 from prompts.stages import Stage
 

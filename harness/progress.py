@@ -9,13 +9,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-from candidates.store import Step
-from candidates.text import neutralise
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from candidates.store import Step
+from candidates.text import neutralise
 from evaluator.verdict import Verdict
 from harness.llm.budget import Spent
 from harness.state import State

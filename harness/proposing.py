@@ -1,6 +1,5 @@
 """Puts together whoever proposes in a run: the model with its prompts and its purse, the rules, or a recording."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 

@@ -5,7 +5,7 @@ import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.text import Text
@@ -33,8 +33,20 @@ VERIFIED, NOTHING_VERIFIED = 0, 1
 BOARD_ROWS = 12  # of other runs' candidates there may be many more: `harness leaderboard` shows them all
 
 
-def execute(settings: Settings, console: Console | None = None) -> int:
+Opener = Callable[[Settings], AbstractContextManager[Evaluator]]
+
+
+def open_evaluator(settings: Settings) -> Evaluator:
+    """The evaluator for the target of these settings, on their device."""
+    return Evaluator(settings.evaluator, device=settings.device, target=settings.gpu)
+
+
+def execute(settings: Settings, console: Console | None = None, opener: Opener = open_evaluator) -> int:
     """Do one run, or go on with it, and report.
+
+    Args:
+        console: where to report; the terminal, or a pipe, if None.
+        opener: what evaluates; one that answers from recorded verdicts is as good.
 
     Returns:
         0 if at least one candidate of this run verified, else 1.
@@ -52,7 +64,7 @@ def execute(settings: Settings, console: Console | None = None) -> int:
     with Store.open(settings.store.url, settings.store.root) as store:
         run = store.open_run(settings.key, settings.model_dump(mode="json"), fresh=settings.fresh)
         try:
-            ending = resume(settings, store, run, console)
+            ending = resume(settings, store, run, console, opener)
         except HarnessError:
             if store.steps(run.id):
                 report(settings, store, run, console)
@@ -74,7 +86,7 @@ def require_a_beginning(settings: Settings) -> None:
         )
 
 
-def resume(settings: Settings, store: Store, run: RunRecord, console: Console) -> Ending:
+def resume(settings: Settings, store: Store, run: RunRecord, console: Console, opener: Opener) -> Ending:
     """Bring the run to its end, or as far as the budget and the person allow; nothing is opened for a finished one."""
     state = State.from_steps(store.steps(run.id))
     if run.state == "finished":
@@ -82,9 +94,10 @@ def resume(settings: Settings, store: Store, run: RunRecord, console: Console) -
     if spent := limits(settings.budget).exhausted(state.spent):
         return Ending(False, spent)
     _say(console, f"run {run.id}" + (f", going on after {len(state.steps)} steps" if state.steps else ""))
+    store.close_run(run.id, "running", "")
     ending = Ending(False, "stopped")
     try:
-        ending = search(settings, store, run, console)
+        ending = search(settings, store, run, console, opener)
     except HarnessError as error:
         ending = Ending(False, error.problem)
         raise
@@ -94,12 +107,12 @@ def resume(settings: Settings, store: Store, run: RunRecord, console: Console) -
     return ending
 
 
-def search(settings: Settings, store: Store, run: RunRecord, console: Console) -> Ending:
+def search(settings: Settings, store: Store, run: RunRecord, console: Console, opener: Opener) -> Ending:
     """The loop with everything it needs around it."""
     api = triton_api.names()
     with (
         proposing.proposer(settings, store, run, api) as proposer,
-        Evaluator(settings.evaluator, device=settings.device, target=settings.gpu) as evaluator,
+        opener(settings) as evaluator,
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,
     ):

@@ -1,6 +1,5 @@
 """The best kernel as a file at a path that never changes, so that others can import it."""
 
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -41,8 +40,9 @@ def write(path: Path, source: str, row: Row) -> None:
             "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
         ) as temporary:
             temporary.write(header(row) + source)
-        Path(temporary.name).chmod(0o644)
-        os.replace(temporary.name, path)
+        finished = Path(temporary.name)
+        finished.chmod(0o644)
+        finished.replace(path)
     except OSError as error:
         raise StoreError(
             f"{path} can't be written: {error.strerror}", "Make room, or name another store.root."

@@ -35,7 +35,7 @@ API = TritonApi(
     top=frozenset({"jit", "cdiv"}),
 )
 
-SOURCE = '''import torch
+SOURCE = """import torch
 import triton
 import triton.language as tl
 
@@ -53,7 +53,7 @@ class ModelNew(torch.nn.Module):
         grid = (triton.cdiv(x.numel(), 256),)
         scale_kernel[grid](x, y, x.numel(), BLOCK=256, num_warps=4, num_stages=2)
         return y
-'''
+"""
 
 
 def source(factor: int) -> str:
@@ -111,9 +111,7 @@ def timing(ms: float) -> Timing:
 def kernel(registers: int = 32, spill_bytes: int = 0, occupancy: float = 1.0, **more: Any) -> KernelFacts:
     """Static facts of one kernel."""
     given = {"num_warps": 4, "num_stages": 2, "fits": True, "shared_bytes": 0, **more}
-    return KernelFacts(
-        name="scale_kernel", registers=registers, spill_bytes=spill_bytes, occupancy=occupancy, **given
-    )
+    return KernelFacts(name="scale_kernel", registers=registers, spill_bytes=spill_bytes, occupancy=occupancy, **given)
 
 
 def verdict(status: Status = Status.VERIFIED, ms: float | None = None, reason: str = "", **more: Any) -> Verdict:
@@ -176,7 +174,10 @@ class RecordedEvaluator:
         self.profiled.append(request.digest)
         return Profile(source="static", missing=metrics, reason="recorded verdicts carry no counters")
 
-    def close(self) -> None:
+    def __enter__(self) -> "RecordedEvaluator":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
         pass
 
 

@@ -57,7 +57,12 @@ def test_a_failed_start_leaves_nothing_to_go_on_from() -> None:
 
 
 def test_a_fold_in_two_parts_is_the_fold_of_the_whole() -> None:
-    log = [START, step(1, "proposal", "failed", "a"), step(2, "repair", "nominated", "b"), step(3, "proposal", "kept", "c")]
+    log = [
+        START,
+        step(1, "proposal", "failed", "a"),
+        step(2, "repair", "nominated", "b"),
+        step(3, "proposal", "kept", "c"),
+    ]
     for cut in range(len(log) + 1):
         state = State.from_steps(log[:cut])
         for following in log[cut:]:
