@@ -130,9 +130,10 @@ class _HydraErrors:
         if isinstance(error, HarnessError):
             return
         if isinstance(error, (HydraException, OmegaConfBaseException)):
+            word = getattr(error, "override", None)
             lines = [line.strip() for line in str(error).splitlines() if line.strip()]
             raise UsageError(
-                f"The configuration can't be put together: {lines[0] if lines else type(error).__name__}",
+                f"{word or 'The configuration'} can't be read: {lines[0] if lines else type(error).__name__}.",
                 "harness run --help lists all settings; harness run --cfg job shows what they are now.",
             ) from error
         if isinstance(error, OSError):

@@ -51,13 +51,12 @@ class Judge:
         """The verdict on `source`, stored.
 
         Args:
-            source: a parsable Python module.
+            source: what should be a Python module that defines ModelNew; anything else gets its verdict as well.
             incumbent: the candidate to alternate with; without a GPU nothing is timed and it changes nothing.
             fresh: evaluate even where the answer is known.
             progress: told what is being done, a few words at a time.
 
         Raises:
-            SyntaxError: `source` does not parse.
             HarnessError: the machine, the oracle or the store failed.
         """
         digest = self.store.put_candidate(source)
@@ -80,17 +79,19 @@ class Judge:
 
     def _answers(self, known: Verdict, incumbent: Incumbent | None) -> bool:
         # A refusal is cheap to find again, and the rules may have become milder since.
-        if known.status in (Status.INFRA_ERROR, Status.RULE_VIOLATION):
+        if known.status in (Status.INFRA_ERROR, Status.RULE_VIOLATION, Status.EXTRACT_ERROR):
             return False
         return incumbent is None or not self.settings.device or known.status is not Status.VERIFIED
 
     def _refusal(self, findings: tuple[Finding, ...]) -> Verdict:
         refusals = [finding for finding in findings if finding.severity == "refuse"]
         first = refusals[0]
+        where = f"line {first.line}, " if first.line else ""
         more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+        no_module = first.rule == "syntax" or (first.rule == "model" and not first.line)
         return Verdict(
-            status=Status.RULE_VIOLATION,
-            reason=f"line {first.line}, {first.rule}: {first.message}{more}",
+            status=Status.EXTRACT_ERROR if no_module else Status.RULE_VIOLATION,
+            reason=f"{where}{first.rule}: {first.message}{more}",
             task=self.settings.task.name,
             device=self.device,
             evidence=Evidence(

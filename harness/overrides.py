@@ -107,6 +107,8 @@ def refuse_unknown(overrides: Iterable[str], known: Iterable[str], groups: Mappi
                     raise UsageError(f"There is no {key} '{option}'.", suggestion(option, groups[key]))
         elif key not in names and not any(key.startswith(f"{name}.") for name in known):
             sections = {name.rpartition(".")[0] for name in names}
+            if key in sections and value.startswith("{"):
+                continue  # its keys are checked where they become typed
             if key in sections:
                 raise UsageError(
                     f"{key} is a section, not a setting.",

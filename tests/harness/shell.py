@@ -1,0 +1,26 @@
+"""Runs `python -m harness ...` as a person would, in a folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+_KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH")
+
+
+def harness(
+    *words: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The finished process. No key and no server is in its environment unless given."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "harness", *words],
+        cwd=folder,
+        env=kept | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
