@@ -39,13 +39,13 @@ class Comparison:
         scale = _rms(truth)
         own_error = _largest_error(own, truth)
         self.reference_max_abs = max(self.reference_max_abs, own_error)
-        floor = max(self.tolerance.atol * scale, self.tolerance.reference_factor * own_error)
         for start in range(0, truth.numel(), _SLICE):
-            self._add_slice(name, start, _part(got, start).double(), _part(truth, start), floor, scale)
+            self._add_slice((name, start), _part(got, start).double(), _part(truth, start), scale, own_error)
 
     def _add_slice(
-        self, name: str, start: int, got: torch.Tensor, truth: torch.Tensor, floor: float, scale: float
+        self, place: tuple[str, int], got: torch.Tensor, truth: torch.Tensor, scale: float, own_error: float
     ) -> None:
+        name, start = place
         finite = torch.isfinite(truth)
         same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
         error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
@@ -57,8 +57,8 @@ class Comparison:
             self.max_abs = value
             self.worst = f"{name}, element {index}: got {float(got[where]):.6g}, expected {float(truth[where]):.6g}"
         self.max_scaled = max(self.max_scaled, value / scale if scale > 0 else (0.0 if value == 0 else float("inf")))
-        allowed = floor + self.tolerance.rtol * torch.where(finite, truth.abs(), 0.0)
-        wrong = int((error > allowed).sum())
+        allowed = self.tolerance.atol * scale + self.tolerance.rtol * torch.where(finite, truth.abs(), 0.0)
+        wrong = int((error > allowed.clamp(min=self.tolerance.reference_factor * own_error)).sum())
         if wrong and not self.problem:
             share = f"{wrong} of {error.numel()} elements of a slice"
             self.problem = f"{name}: {share} are off by more than '{self.tolerance.name}' allows; worst: {self.worst}"
