@@ -1,8 +1,8 @@
 """Control groups (version 2) around a sandbox: limits that the kernel keeps, freezing, killing at one stroke.
 
 Everything here is optional: where no group may be made, or a controller is not handed down, the sandbox does without
-and says so. Groups are made below the caller's own or, where that is a systemd scope or service, beside it: anywhere
-else they would escape the accounting that somebody set up around the caller.
+and says so. Groups are made below the caller's own, or in one that was handed to the caller: by a systemd user session,
+or by name in the variable HARNESS_CGROUP. Anywhere else a sandbox would escape what somebody set up around the harness.
 """
 
 import os
@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 _PREFIX = "kernel-sandbox"
+VARIABLE = "HARNESS_CGROUP"
 _CONTROLLERS = ("memory", "pids")
 
 
@@ -116,13 +117,16 @@ class Cgroup:
 
 @cache
 def find_parent() -> Path | None:
-    """The group in which sandboxes' groups are made, best first with both controllers; None if there is none."""
+    """The group in which sandboxes' groups are made: the nearest with the most controllers; None if there is none."""
     usable = [(sum(_handed_down(parent)), -order, parent) for order, parent in enumerate(_candidates())]
     usable = [each for each in usable if _can_make_groups(each[2])]
     return max(usable)[2] if usable else None
 
 
 def _candidates() -> Iterator[Path]:
+    if named := os.environ.get(VARIABLE):
+        yield Path(named)
+        return
     own = _own_group()
     if own is None:
         return
@@ -130,7 +134,8 @@ def _candidates() -> Iterator[Path]:
         # Refused, without effect, where processes sit in the group itself (all but the root group).
         (own / "cgroup.subtree_control").write_text(" ".join(f"+{name}" for name in _CONTROLLERS))
     yield own
-    if own.suffix in (".scope", ".service"):
+    # A systemd user session hands a whole tree to its user; terminals and services are leaves of it.
+    if os.geteuid() != 0 and own.parent.exists() and own.parent.stat().st_uid == os.geteuid():
         yield own.parent
 
 
@@ -142,7 +147,7 @@ def _own_group() -> Path | None:
         if after.split()[0] == "cgroup2" and name is not None:
             root, mount = before.split()[3:5]
             if name == root or name.startswith(root.rstrip("/") + "/"):
-                return Path(mount, os.path.relpath(name, root))
+                return Path(os.path.normpath(f"{mount}/{os.path.relpath(name, root)}"))
     return None
 
 

