@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from candidates import extract, identity
 from candidates.store import RunRecord, Step
@@ -15,8 +15,7 @@ from harness.evaluation import Judge
 from harness.incumbents import Incumbents, findings_of
 from harness.llm.budget import limits
 from harness.progress import Progress
-from harness.proposers.base import Context, Failure, Proposal, Proposer
-from harness.proposing import BudgetReached
+from harness.proposers.base import Context, Failure, Metered, Proposal, Proposer
 from harness.state import State
 from prompts.stages import Stage
 
@@ -52,6 +51,13 @@ class Place:
     began: float
 
 
+@runtime_checkable
+class Explaining(Protocol):
+    """A proposer that says, after it offered nothing, why."""
+
+    reason: str
+
+
 class Loop:
     """One run of the search, from wherever its recorded steps have brought it.
 
@@ -78,7 +84,7 @@ class Loop:
         metrics = dict.fromkeys(metric for stage in self.settings.stages for metric in stage.metrics)
         self.incumbents = Incumbents(judge, tuple(metrics), progress.now)
         self.state = State.from_steps(self.store.steps(run.id))
-        self.exhausted: set[int] = set()  # stages for which the proposer has nothing left
+        self.exhausted: dict[int, str] = {}  # stages for which the proposer has nothing left -> why
         self.given_up: set[int] = set()  # failed steps that the proposer offers no repair for
         self.machine_failures = 0
 
@@ -94,12 +100,8 @@ class Loop:
                 self.progress.say(f"{stage.name} skipped: {reason}", "yellow")
                 continue
             while not (over := self.over(index, stage)):
-                if halted := self.halted():
+                if halted := self.halted() or self.turn(index, stage):
                     return Ending(False, halted)
-                try:
-                    self.turn(index, stage)
-                except BudgetReached as reached:
-                    return Ending(False, str(reached))
             self.progress.say(f"{stage.name} ends: {over}", "dim")
         return Ending(True, "all stages are done" if self.state.current else self.nothing_works())
 
@@ -119,22 +121,28 @@ class Loop:
         origin = Proposal(proposer="task", change="starting point")
         self.save(origin, Outcome(judged.digest, verdict, decision), Place("start", "start", 0, "", began))
 
-    def turn(self, index: int, stage: Stage) -> None:
-        """One proposal, or one attempt to repair the last; judged, decided on and saved."""
+    def turn(self, index: int, stage: Stage) -> str:
+        """One proposal, or one attempt to repair the last; judged, decided on and saved.
+
+        Returns:
+            Why nothing was asked for, if its cost could pass a bound of the budget; else nothing.
+        """
         began = time.monotonic()
         broken = self.broken()
         number = self.state.round if broken else self.course.next_round(index, self.state)
-        self.progress.now(f"{stage.name} {number}: {'repair' if broken else 'proposal'} by {self.proposer.name}")
         context = self.context(stage, number, broken)
+        if reached := self.unaffordable(context):
+            return reached
+        self.progress.now(f"{stage.name} {number}: {'repair' if broken else 'proposal'} by {self.proposer.name}")
         proposal = self.proposer.propose(context)
         if proposal is None:
             self.declined(index, broken)
-            return
+            return ""
         outcome = self.outcome(proposal, context)
         parent = (broken.candidate if broken else "") or self.state.current
-        place = Place("repair" if broken else "proposal", stage.name, number, parent, began)
-        self.save(proposal, outcome, place)
+        self.save(proposal, outcome, Place("repair" if broken else "proposal", stage.name, number, parent, began))
         self.watch_machine(outcome.verdict)
+        return ""
 
     # What to do next.
 
@@ -151,11 +159,17 @@ class Loop:
             return ""
         if over := self.course.over(index, stage, self.state):
             return over
-        return f"the {self.proposer.name} proposer has nothing left to offer" if index in self.exhausted else ""
+        return self.exhausted.get(index, "")
 
     def halted(self) -> str:
         """Why the whole run stops here, to be gone on with later; empty if it needn't."""
         return "interrupted" if self.interrupted() else self.budget.exhausted(self.state.spent)
+
+    def unaffordable(self, context: Context) -> str:
+        """Which bound the next proposal could pass at its worst; empty if none."""
+        if not isinstance(self.proposer, Metered):
+            return ""
+        return self.budget.reserve(self.state.spent, self.proposer.worst(context))
 
     def broken(self) -> Step | None:
         """The failed step that is to be repaired now."""
@@ -167,7 +181,8 @@ class Loop:
         if broken is not None:
             self.given_up.add(broken.index)
         else:
-            self.exhausted.add(index)
+            why = self.proposer.reason if isinstance(self.proposer, Explaining) else ""
+            self.exhausted[index] = why.rstrip(".") or f"the {self.proposer.name} proposer has nothing left to offer"
 
     def nothing_works(self) -> str:
         """The last word of a run in which no candidate verified."""
@@ -194,7 +209,13 @@ class Loop:
             history=state.history,
             seen=state.seen,
             failure=self.failure(broken) if broken else None,
+            left_usd=self.left_usd(),
         )
+
+    def left_usd(self) -> float | None:
+        """Dollars that are left of the budget; None if it has no such bound."""
+        bound, spent = self.settings.budget.usd, self.state.spent.usd
+        return None if bound is None or spent is None else max(0.0, bound - spent)
 
     def failure(self, broken: Step) -> Failure | None:
         """The failed step with its code and what was found in it."""

@@ -151,7 +151,7 @@ def step_line(step: Step) -> Text:
 def headline(verdict: Verdict) -> str:
     """What there is to say about a verified candidate: its time, or its static facts where nothing was measured."""
     if verdict.time is not None:
-        over = [f"{s:.2f}x {name}" for name in ("eager", "compile") if (s := verdict.speedup(name)) is not None]  # type: ignore[arg-type]
+        over = [f"{s:.2f}x {name}" for name in ("eager", "compile") if (s := verdict.speedup(name)) is not None]
         return ", ".join([f"{verdict.time.median_ms:.4g} ms", *over])
     known = [kernel for kernel in verdict.kernels if kernel.registers is not None]
     if not known:

@@ -1,6 +1,5 @@
 """`harness run`: open what a run needs, search, and end with the board and the path of the best kernel."""
 
-import os
 import shlex
 import sys
 import threading
@@ -12,18 +11,20 @@ from rich.text import Text
 
 from candidates import board
 from candidates.board import Row
-from candidates.store import RunRecord, Store
+from candidates.store import RunRecord, Step, Store
 from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
 from evaluator.service import Evaluator
-from harness import proposing, terminal
+from harness import terminal
 from harness.evaluation import Judge
 from harness.interruption import Interruption
 from harness.llm.budget import limits
 from harness.loop import Ending, Loop
 from harness.progress import choose, spent_words
 from harness.proposers import select
+from harness.proposers.base import Context, Failure
+from harness.proposers.recorded import RecordedProposer
 from harness.reports import best
 from harness.reports.board import print_board
 from harness.settings import Settings
@@ -57,7 +58,7 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
         KeyboardInterrupt: the person asked twice to stop.
     """
     console = console or terminal.stdout()
-    _say(console, select.announce(settings.proposer, settings.llm, settings.budget, os.environ))
+    _say(console, select.announce(settings))
     if settings.note:
         _say(console, settings.note)
     require_a_beginning(settings)
@@ -110,14 +111,27 @@ def resume(settings: Settings, store: Store, run: RunRecord, console: Console, o
 def search(settings: Settings, store: Store, run: RunRecord, console: Console, opener: Opener) -> Ending:
     """The loop with everything it needs around it."""
     api = triton_api.names()
+    proposer = select.proposer(settings, store, api)
+    if isinstance(proposer, RecordedProposer):
+        catch_up(proposer, store.steps(run.id), settings)
     with (
-        proposing.proposer(settings, store, run, api) as proposer,
         opener(settings) as evaluator,
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,
     ):
         judge = Judge(settings, store, evaluator, api)
         return Loop(judge, proposer, run, progress, interrupted).run()
+
+
+def catch_up(proposer: RecordedProposer, steps: tuple[Step, ...], settings: Settings) -> None:
+    """Pass by what this run has replayed before it was interrupted: a recording counts what it has offered."""
+    stages = {stage.name: stage for stage in (settings.draft, *settings.stages) if stage is not None}
+    for step in steps:
+        if step.kind == "start" or step.stage not in stages:
+            continue
+        failure = Failure("", step.verdict) if step.kind == "repair" and step.verdict else None
+        stage = stages[step.stage]
+        proposer.propose(Context(settings.task, settings.gpu, stage, step.round, failure=failure))
 
 
 @contextmanager

@@ -108,9 +108,9 @@ def timing(ms: float) -> Timing:
     return Timing(median_ms=ms, low_ms=ms * 0.999, high_ms=ms * 1.001, samples_ms=(ms,))
 
 
-def kernel(registers: int = 32, spill_bytes: int = 0, occupancy: float = 1.0, **more: Any) -> KernelFacts:
+def kernel(registers: int | None = 32, spill_bytes: int = 0, occupancy: float = 1.0, **more: Any) -> KernelFacts:
     """Static facts of one kernel."""
-    given = {"num_warps": 4, "num_stages": 2, "fits": True, "shared_bytes": 0, **more}
+    given: dict[str, Any] = {"num_warps": 4, "num_stages": 2, "fits": True, "shared_bytes": 0, **more}
     return KernelFacts(name="scale_kernel", registers=registers, spill_bytes=spill_bytes, occupancy=occupancy, **given)
 
 

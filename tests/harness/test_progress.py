@@ -1,6 +1,7 @@
 """What is shown while a run goes on."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -17,8 +18,8 @@ def console(terminal: bool) -> tuple[Console, io.StringIO]:
     return Console(file=out, force_terminal=terminal, width=100, color_system="truecolor" if terminal else None), out
 
 
-def step(index: int, decision: str, found: Verdict | None, **more: object) -> Step:
-    given = {
+def step(index: int, decision: str, found: Verdict | None, **more: Any) -> Step:
+    given: dict[str, Any] = {
         "index": index,
         "stage": "finetune",
         "round": index,

@@ -1,14 +1,16 @@
 """The fold from steps to state."""
 
+from typing import Any
+
 from candidates.store import Step
 from evaluator.verdict import Status
 from harness.state import State
 from tests.harness.recording import failed, verdict
 
 
-def step(index: int, kind: str, decision: str, candidate: str = "", **more: object) -> Step:
+def step(index: int, kind: str, decision: str, candidate: str = "", **more: Any) -> Step:
     """One step of a log; verified unless its decision says otherwise."""
-    given: dict[str, object] = {
+    given: dict[str, Any] = {
         "index": index,
         "stage": "start" if kind == "start" else "finetune",
         "round": 0 if kind == "start" else 1,
