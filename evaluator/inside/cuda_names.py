@@ -54,7 +54,10 @@ class CudaNames(TorchFunctionMode):
         answer = _ANSWERS.get(func)
         if answer is not None:
             return answer(*args)
-        return func(*_on_cpu(args), **{name: _on_cpu(value) for name, value in (kwargs or {}).items()})
+        options = {name: _on_cpu(value) for name, value in (kwargs or {}).items() if name != "pin_memory"}
+        if isinstance(options.get("device"), int):
+            options["device"] = CPU  # a bare number is the index of a GPU
+        return func(*_on_cpu(args), **options)
 
 
 def _move_to_cuda(tensor: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:

@@ -16,38 +16,26 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import torch
 import triton
 import triton.language as tl
-from triton.language.extra import libdevice
-from triton.language.extra.cuda import libdevice as cuda_libdevice
 from triton.runtime import interpreter as machine
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.errors import InterpreterError
 
-from evaluator.inside import cuda_math, stub_driver
-from evaluator.inside import number_formats as formats
+from evaluator.inside import interpreted_numbers, stub_driver
 from evaluator.inside.device import Device
+from evaluator.inside.interpreted_numbers import NotInterpretable
 from evaluator.inside.memory_bounds import Bounds, OutOfBounds
+
+__all__ = ["NotInterpretable", "OutOfBounds", "choose", "install"]
 
 Handle = machine.TensorHandle
 Builder = machine.InterpreterBuilder
-
-_FLOAT8 = {tl.float8e4nv: torch.float8_e4m3fn, tl.float8e5: torch.float8_e5m2}
-_BF16_OPERATIONS = re.compile(
-    r"create_(f(add|sub|mul|div|rem|ma|cmp\w+)|precise_(divf|sqrt)|(min|max)(imum|num)f|clampf"
-    r"|cos|sin|exp2?|log2?|r?sqrt|erf|floor|ceil)"
-)
-
-
-class NotInterpretable(Exception):
-    """The candidate uses what can't be run without a GPU. The message says what."""
 
 
 class _State:
     """What the interpreter is doing at the moment."""
 
-    function = ""  # libdevice function that is being called
     bounds: Bounds | None = None  # of the launch that is running; None outside of launches
     patched = False  # the language is patched for a launch
     config = 0  # which configuration autotuners take
@@ -58,9 +46,7 @@ def install(device: Device) -> None:
     if not triton.knobs.runtime.interpret:
         raise RuntimeError("TRITON_INTERPRET=1 must be set before triton is imported")
     stub_driver.activate(device)
-    _install_formats()
-    _install_dot()
-    _install_libdevice()
+    interpreted_numbers.install()
     _install_bounds()
     _install_launch()
 
@@ -68,125 +54,6 @@ def install(device: Device) -> None:
 def choose(config: int) -> None:
     """Let every autotuner take configuration number `config` (modulo how many it has); the first by default."""
     _State.config = config
-
-
-def _install_formats() -> None:
-    for name, method in inspect.getmembers(Builder, callable):
-        if _BF16_OPERATIONS.fullmatch(name):
-            setattr(Builder, name, _through_float32(method))
-    convert = Builder.create_fp_to_fp
-
-    def cast(self: Any, source: Any, target: Any) -> Any:
-        before, after = source.dtype.scalar, target.scalar
-        if tl.bfloat16 in (before, after) and before != after:
-            return _narrow(_widen(source, before), after)
-        return Handle(source.data.astype(machine._get_np_dtype(target)), after)
-
-    def create_fp_to_fp(self: Any, source: Any, target: Any, rounding: Any) -> Any:
-        before, after = source.dtype.scalar, target.scalar
-        if not _supported(before) or not _supported(after):
-            return convert(self, source, target, rounding)
-        truncate = rounding is not None and rounding == machine._ir.ROUNDING_MODE.RTZ
-        if truncate and after != tl.bfloat16:
-            raise NotInterpretable(f"rounding towards zero to {after} is not interpreted")
-        return _narrow(_widen(source, before), after, truncate)
-
-    Builder.cast_impl = cast
-    Builder.create_fp_to_fp = create_fp_to_fp
-    Builder.get_bf16 = lambda self, value: Handle(formats.f32_to_bf16(np.array([value], np.float32)), tl.bfloat16)
-    Builder.create_erf = lambda self, x: Handle(
-        np.asarray(cuda_math.compute("erf", [x.data], x.data.dtype)), x.dtype.scalar
-    )
-
-
-def _supported(dtype: Any) -> bool:
-    return dtype in _FLOAT8 or dtype in (tl.bfloat16, tl.float16, tl.float32, tl.float64)
-
-
-def _widen(handle: Any, dtype: Any) -> Any:
-    """The values of a handle as a numpy array of a type that numpy has."""
-    if dtype == tl.bfloat16:
-        return formats.bf16_to_f32(handle.data)
-    return formats.f8_to_f32(handle.data, _FLOAT8[dtype]) if dtype in _FLOAT8 else handle.data
-
-
-def _narrow(values: Any, dtype: Any, truncate: bool = False) -> Any:
-    if dtype == tl.bfloat16:
-        return Handle(formats.f32_to_bf16(values.astype(np.float32), truncate), dtype)
-    if dtype in _FLOAT8:
-        return Handle(formats.f32_to_f8(values, _FLOAT8[dtype]), dtype)
-    return Handle(values.astype(machine._get_np_dtype(dtype)), dtype)
-
-
-def _is_bf16(value: Any) -> bool:
-    return isinstance(value, Handle) and value.dtype.scalar == tl.bfloat16
-
-
-def _through_float32(method: Callable[..., Any]) -> Callable[..., Any]:
-    """An operation of the builder that computes on bfloat16 in float32 and rounds its result once."""
-
-    def operate(self: Any, *args: Any) -> Any:
-        if not any(_is_bf16(arg) for arg in args):
-            return method(self, *args)
-        wide = [Handle(formats.bf16_to_f32(arg.data), tl.float32) if _is_bf16(arg) else arg for arg in args]
-        result = method(self, *wide)
-        return result if result.data.dtype == np.bool_ else _narrow(result.data, tl.bfloat16)
-
-    return operate
-
-
-def _install_dot() -> None:
-    dot = Builder.create_dot
-    rounds_itself = hasattr(machine, "_round_f32_to_tf32")  # since Triton 3.9
-
-    def create_dot(self: Any, a: Any, b: Any, accumulator: Any, precision: Any, *rest: Any) -> Any:
-        tf32 = precision == machine._ir.INPUT_PRECISION.TF32 and not rounds_itself
-
-        def operand(handle: Any) -> Any:
-            dtype = handle.dtype.scalar
-            if dtype == tl.bfloat16 or dtype in _FLOAT8:
-                return Handle(_widen(handle, dtype), tl.float32)
-            if dtype == tl.float32 and tf32:
-                return Handle(formats.f32_to_tf32(handle.data), dtype)
-            return handle
-
-        total = Handle(_widen(accumulator, accumulator.dtype.scalar), tl.float32) if _is_bf16(accumulator) else None
-        result = dot(self, operand(a), operand(b), total or accumulator, precision, *rest)
-        return _narrow(result.data, tl.bfloat16) if total is not None else result
-
-    Builder.create_dot = create_dot
-
-
-def _install_libdevice() -> None:
-    """Give libdevice's names the CUDA functions, whose types are checked as in a compilation, with our arithmetic."""
-
-    def bind(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            _State.function, outer = name, _State.function
-            try:
-                return function(*args, **{**kwargs, "_semantic": machine.interpreter_semantic})
-            finally:
-                _State.function = outer
-
-        return call
-
-    for name, function in inspect.getmembers(cuda_libdevice, tl.core.is_builtin):
-        call = bind(name, function)
-        setattr(cuda_libdevice, name, call)
-        setattr(libdevice, name, call)
-
-    def create_extern_elementwise(
-        self: Any, library: str, path: str, symbol: str, arguments: list[Any], result: Any, pure: bool
-    ) -> Any:
-        arrays = np.broadcast_arrays(*[argument.data for argument in arguments])
-        values = None
-        if _State.function:
-            values = cuda_math.compute(_State.function, list(arrays), machine._get_np_dtype(result.scalar))
-        if values is None:
-            raise NotInterpretable(f"the function {symbol} is not interpreted")
-        return Handle(values, result.scalar)
-
-    Builder.create_extern_elementwise = create_extern_elementwise
 
 
 def _install_bounds() -> None:
@@ -204,7 +71,7 @@ def _install_bounds() -> None:
 
     def create_atomic_rmw(self: Any, operation: Any, pointers: Any, value: Any, mask: Any, *rest: Any) -> Any:
         _check(pointers, mask, "atomic")
-        if _is_bf16(value):
+        if value.dtype.scalar == tl.bfloat16:
             raise NotInterpretable("atomics of bfloat16 are not interpreted")
         return rmw(self, operation, pointers, value, mask, *rest)
 
@@ -263,6 +130,8 @@ def _launching(function: Any, arguments: dict[str, Any], patch_language: Callabl
     everything = SimpleNamespace(__globals__={**function.__globals__, "_language": tl, "_core": tl.core})
     outer = (_State.bounds, _State.patched)
     scope = patch_language(everything)
+    # Triton 3.6 asks numpy for int(array), which numpy 2.4 refuses unless the array has no dimensions.
+    scope.set_attr(tl.tensor, "__index__", lambda tensor: int(tensor.handle.data.squeeze()))
     _State.bounds, _State.patched = Bounds.of(arguments.values()), True
     try:
         with np.errstate(all="ignore"):

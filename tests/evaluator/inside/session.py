@@ -1,4 +1,4 @@
-"""Runs in a process of its own: compiles or interprets the sources that come on standard input, prints JSON.
+"""Runs in a process of its own: compiles, interprets or tunes the sources of these tests, prints JSON.
 
 A process per mode, because Triton decides at import between compiling and interpreting. No sandbox is needed: the
 sources are constants of `kernels.py`, written for these tests.
@@ -84,6 +84,65 @@ def interpret_all(jobs: dict[str, Any], device: Any, folder: Path) -> dict[str, 
     return answers
 
 
+def pin_all(jobs: dict[str, Any], device: Any, folder: Path) -> dict[str, Any]:
+    """Tune with Triton's own autotuner while launches only compile, then pin what it chose."""
+    import copy
+    from unittest.mock import patch
+
+    import torch
+    from triton.runtime.autotuner import Autotuner
+    from triton.runtime.jit import JITFunction
+
+    from evaluator.inside import pins, stub_driver
+    from evaluator.inside.capture import compiling, describe_config
+    from tests.evaluator.inside import kernels
+
+    stub_driver.activate(device)
+    tune, trials = Autotuner.run, 0
+    answers: dict[str, Any] = {}
+
+    def forward(module: ModuleType, rows: int) -> Any:
+        with torch.no_grad():
+            return module.ModelNew(64)(torch.empty(rows, 64))
+
+    with compiling(), patch.object(Autotuner, "run", tune):
+        compile_only = JITFunction.run
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            nonlocal trials
+            trials += 1
+            return compile_only(*args, **kwargs)
+
+        with patch.object(JITFunction, "run", counted):
+            module = load(kernels.LAYERNORM_AUTOTUNED, folder, "tuned")
+            forward(module, 4096)
+            forward(module, 512)
+            answers["chosen"] = chosen = pins.chosen(module)
+            second = describe_config(module.layernorm.configs[1])
+
+            module = load(kernels.LAYERNORM_AUTOTUNED, folder, "pinned")
+            pins.pin(module, {"layernorm": [{"key": "", **second}]})
+            answers["pinned_configs"] = [describe_config(config) for config in module.layernorm.configs]
+            trials = 0
+            answers["pinned_facts"] = pins.facts(lambda: forward(module, 4096))
+            answers["pinned_trials"] = trials
+
+            module = load(kernels.LAYERNORM_AUTOTUNED, folder, "by_key")
+            differing = copy.deepcopy(chosen)
+            differing["layernorm"][1] |= second
+            pins.pin(module, differing)
+            trials, answers["by_key"] = 0, []
+            for rows in (4096, 512, 64):
+                forward(module, rows)
+                answers["by_key"].append(describe_config(module.layernorm.best_config))
+            answers["by_key_trials"] = trials
+            try:
+                pins.pin(module, {"layernorm": [{"key": "", **second, "num_warps": 16}]})
+            except pins.PinError as error:
+                answers["foreign"] = str(error)
+    return answers
+
+
 def main() -> None:
     mode, request = sys.argv[1], json.load(sys.stdin)
     if mode == "interpret":
@@ -93,7 +152,7 @@ def main() -> None:
     device = Device.of(request["gpu"])
     with tempfile.TemporaryDirectory() as folder:
         os.environ["TRITON_CACHE_DIR"] = folder
-        run = interpret_all if mode == "interpret" else compile_all
+        run = {"compile": compile_all, "interpret": interpret_all, "pins": pin_all}[mode]
         print(json.dumps(run(request["jobs"], device, Path(folder))))
 
 

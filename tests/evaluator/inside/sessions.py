@@ -22,7 +22,7 @@ RTX4090: dict[str, Any] = {
 
 
 def run_session(mode: str, jobs: dict[str, Any]) -> dict[str, Any]:
-    """What session.py found out about `jobs`; `mode` is compile or interpret."""
+    """What session.py found out about `jobs`; `mode` is compile, interpret or pins."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"}
     run = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "session.py"), mode],
