@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 
@@ -74,7 +73,9 @@ def overview() -> str:
 
 def version() -> str:
     """The version of the installed package."""
+    from importlib import metadata  # slow to import, and seldom needed
+
     try:
-        return importlib.metadata.version("triton-harness")
-    except importlib.metadata.PackageNotFoundError:
+        return metadata.version("triton-harness")
+    except metadata.PackageNotFoundError:
         return "(not installed)"

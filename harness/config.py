@@ -79,13 +79,16 @@ def load(overrides: Sequence[str] = ()) -> Settings:
     return resolve(config)
 
 
-def run_application(arguments: Sequence[str], job: Callable[[Callable[[], Settings]], int]) -> int:
+def run_application(
+    arguments: Sequence[str], job: Callable[[Callable[[], Settings]], int], program: str = "harness run"
+) -> int:
     """Be a Hydra application over these arguments (overrides and Hydra's own flags).
 
     Args:
         arguments: what follows `harness run`.
         job: called once for each run, with a function that gives its settings; returns an exit code, raises nothing
             but KeyboardInterrupt.
+        program: what Hydra calls us.
 
     Returns:
         The worst exit code of all runs; 0 if Hydra had something else to do (`--cfg job`, `--help`).
@@ -110,7 +113,7 @@ def run_application(arguments: Sequence[str], job: Callable[[Callable[[], Settin
                 file.write(f"{code}\n")
 
         called = sys.argv
-        sys.argv = [called[0], *words.write_plainly(arguments, sweep)]
+        sys.argv = [program, *words.write_plainly(arguments, sweep)]
         with _HydraErrors():
             hydra.main(version_base="1.3", config_path=str(APPLICATION), config_name="run")(application)()
         return max((int(line) for line in codes.read_text().split()), default=0) if codes.exists() else 0
@@ -130,17 +133,24 @@ class _HydraErrors:
         if isinstance(error, HarnessError):
             return
         if isinstance(error, (HydraException, OmegaConfBaseException)):
-            word = getattr(error, "override", None)
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-            raise UsageError(
-                f"{word or 'The configuration'} can't be read: {lines[0] if lines else type(error).__name__}.",
-                "harness run --help lists all settings; harness run --cfg job shows what they are now.",
-            ) from error
+            raise _in_words(error) from error
         if isinstance(error, OSError):
             raise StoreError(
                 f"The store can't be written: {error.strerror or error} ({error.filename or 'no file'}).",
                 "Make room or name another folder with store.root=PATH (or HARNESS_HOME).",
             ) from error
+
+
+def _in_words(error: Exception) -> UsageError:
+    word = getattr(error, "override", "")
+    if word and "=" not in word:
+        return UsageError(f"'{word}' is not KEY=VALUE.", "Settings are written like stage=finetune; see --help.")
+    firsts = [str(each).strip().partition("\n")[0].rstrip(".") for each in (error, error.__cause__) if each]
+    said = ": ".join(dict.fromkeys(line for line in firsts if line))
+    return UsageError(
+        f"{word or 'The configuration'} can't be read: {said or type(error).__name__}.",
+        "harness run --help lists all settings; harness run --cfg job shows what they are now.",
+    )
 
 
 def resolve(config: "DictConfig") -> Settings:

@@ -39,4 +39,4 @@ def complete(words: Sequence[str]) -> int:
             print("\n".join(own) if shell == "fish" else " ".join(own))
             return 0
         os.environ["COMP_LINE"] = completion.without_command(line)
-    return run_application(words, lambda _: 0)
+    return run_application(words, lambda _: 0, program="harness")

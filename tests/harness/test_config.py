@@ -115,7 +115,7 @@ def test_unknown_names_are_usage_errors_with_the_near_one(word: str, said: str, 
         ("fresh=perhaps", "fresh"),
         ("evaluator.limits.total_s=soon", "evaluator.limits.total_s"),
         ("search.rounds=[1", "search.rounds"),
-        ("budget={usd:1,eur:2}", "budget.eur"),
+        ("budget={usd:1,eur:2}", "eur"),
     ],
 )
 def test_values_that_do_not_fit_are_usage_errors(word: str, said: str) -> None:
