@@ -32,7 +32,8 @@ def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[
     """The words before the profiled program's own."""
     names = "|".join(kernels)
     return (
-        *(str(ncu), "--csv", "--page", "raw", "--clock-control", "none", "--profile-from-start", "off"),
+        *(str(ncu), "--csv", "--page", "raw", "--print-units", "base", "--clock-control", "none"),
+        *("--profile-from-start", "off"),
         *("--target-processes", "application-only", "--kernel-name-base", "function"),
         *("--kernel-name", f"regex:^({names})$", "--metrics", ",".join(metrics)),
     )
@@ -41,8 +42,8 @@ def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[
 def parse(output: str) -> dict[str, dict[str, float]]:
     """Metrics by kernel name from `ncu --csv --page raw`; several launches of a kernel are averaged.
 
-    The CSV comes among the program's own lines and the profiler's `==PROF==` lines; its second row holds units; numbers
-    have thousands separators.
+    The CSV comes among the program's own lines and the profiler's `==PROF==` lines; its second row holds units (base units are asked for);
+    numbers have thousands separators.
     """
     lines = output.splitlines()
     starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER)]

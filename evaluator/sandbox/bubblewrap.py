@@ -47,13 +47,17 @@ def command(spec: Spec, tools: Tools, uid: int | None, *, limit_processes: bool 
     for device in spec.devices:
         _check_device(device, uid)
     limited = [str(tools.prlimit), *_limits(spec, limit_processes), "--", *spec.argv]
-    inner = [str(tools.bwrap), "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
-    inner += ["--new-session", "--cap-drop", "ALL", "--uid", str(NOBODY), "--gid", str(NOBODY)]
+    inner = [str(tools.bwrap), "--unshare-user", "--unshare-ipc", "--unshare-net", "--unshare-uts"]
+    inner += ["--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    inner += ["--uid", str(NOBODY), "--gid", str(NOBODY)]
     if uid is None:
+        inner.insert(1, "--unshare-pid")
         return [*inner, *_tree(bound, spec), *_private(bound, spec), *_environment(spec), "--", *limited]
     assert tools.setpriv is not None
-    # /proc is the outer one: the kernel refuses a new one in a user namespace over a partly covered /proc.
-    inner += ["--ro-bind", "/", "/", "--dev-bind", "/dev", "/dev"]
+    # /proc is the outer one: the kernel refuses a new one in a user namespace over a partly covered /proc. CUDA writes
+    # to it and looks itself up in it (cuInit fails with error 304 otherwise), so it is bound writable, and the outer
+    # bwrap's process namespace is the only one. What matters in it is covered read-only by the outer bwrap.
+    inner += ["--ro-bind", "/", "/", "--bind", "/proc", "/proc", "--dev-bind", "/dev", "/dev"]
     outer = [str(tools.bwrap), "--unshare-pid", "--die-with-parent", "--cap-drop", "ALL"]
     outer += ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"]
     outer += ["--tmpfs", "/tmp", *_tree(bound, spec), "--remount-ro", "/"]

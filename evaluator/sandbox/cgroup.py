@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from evaluator.errors import MachineError
+
 _PREFIX = "kernel-sandbox"
 VARIABLE = "HARNESS_CGROUP"
 _CONTROLLERS = ("memory", "pids")
@@ -117,15 +119,24 @@ class Cgroup:
 
 @cache
 def find_parent() -> Path | None:
-    """The group in which sandboxes' groups are made: the nearest with the most controllers; None if there is none."""
+    """The group in which sandboxes' groups are made: the nearest with the most controllers; None if there is none.
+
+    Raises:
+        MachineError: the group that HARNESS_CGROUP names can't be used.
+    """
     usable = [(sum(_handed_down(parent)), -order, parent) for order, parent in enumerate(_candidates())]
     usable = [each for each in usable if _can_make_groups(each[2])]
+    if not usable and VARIABLE in os.environ:
+        raise MachineError(
+            f"{VARIABLE} names {os.environ[VARIABLE]}, in which no control group can be made.",
+            f"Make it and allow this user to write in it, or unset {VARIABLE}.",
+        )
     return max(usable)[2] if usable else None
 
 
 def _candidates() -> Iterator[Path]:
-    if named := os.environ.get(VARIABLE):
-        yield Path(named)
+    if VARIABLE in os.environ:
+        yield Path(os.environ[VARIABLE])
         return
     own = _own_group()
     if own is None:

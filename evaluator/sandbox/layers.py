@@ -52,10 +52,11 @@ _NAMESPACES = {
     "mnt": "mount-namespace",
 }
 
+_GROUP = "/sys/fs/cgroup/harness"
 _DELEGATE = (
-    "As root, make a control group for sandboxes (`mkdir /sys/fs/cgroup/harness; echo '+memory +pids' > "
-    f"/sys/fs/cgroup/harness/cgroup.subtree_control`) and set {cgroup.VARIABLE}=/sys/fs/cgroup/harness; as a user, start "
-    "in a systemd user session. Until then a watchdog counts and kills."
+    f"As root, hand a control group over: `mkdir {_GROUP}; echo '+memory +pids' > {_GROUP}/cgroup.subtree_control; "
+    f"export {cgroup.VARIABLE}={_GROUP}`. As a user, start in a systemd user session. "
+    "Until then a watchdog counts and kills."
 )
 
 
