@@ -1,0 +1,77 @@
+from collections.abc import Callable
+
+import pytest
+
+from harness.llm.client import ModelClient
+from harness.proposers.base import Context, Metered
+from harness.proposers.llm import LlmProposer, summarise
+from harness.settings import LlmSettings
+from tests.harness.llm.serving import ScriptedServer, answers
+from tests.harness.proposers.conftest import stage
+from tests.harness.proposers.sources import PLAIN
+
+REPLY = f"**Use 8 warps**. The kernel is compute-bound.\n\n```python\n{PLAIN}```\n"
+
+
+def test_a_proposal_holds_what_was_sent_and_what_came_back(
+    server: ScriptedServer,
+    context: Callable[..., Context],
+) -> None:
+    choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": REPLY}}
+    server.script = [answers(choices=[choice])]
+    settings = LlmSettings(model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0)
+
+    with ModelClient(settings, {}) as client:
+        proposer = LlmProposer(client, lambda context: f"Improve this:\n{context.source}")
+        proposal = proposer.propose(context(PLAIN, stage()))
+
+    assert proposal is not None
+    assert server.requests[0]["messages"][0]["content"] == proposal.prompt == f"Improve this:\n{PLAIN}"
+    assert proposal.reply == REPLY
+    assert proposal.source is None
+    assert proposal.truncated
+    assert proposal.change == "Use 8 warps"
+    assert proposal.model == "small-model-0125"
+    assert proposal.cost.calls == 1
+    assert proposal.cost.usd == pytest.approx((1000 * 1.0 + 200 * 2.0) / 1e6)
+
+
+def test_the_worst_case_is_above_what_a_reply_costs(
+    server: ScriptedServer,
+    context: Callable[..., Context],
+) -> None:
+    settings = LlmSettings(
+        model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0, max_tokens=500
+    )
+
+    with ModelClient(settings, {}) as client:
+        proposer = LlmProposer(client, lambda context: "x" * 4000)
+        worst = proposer.worst(context(PLAIN, stage()))
+
+    assert isinstance(proposer, Metered)
+    assert worst.calls == 1
+    assert worst.tokens == 2000 + 500
+    assert worst.usd == pytest.approx((2000 * 1.0 + 500 * 2.0) / 1e6)
+
+
+@pytest.mark.parametrize(
+    ("reply", "change"),
+    [
+        ("", "model reply"),
+        ("```python\nimport torch\n```", "model reply"),
+        ("import torch\n\n# a comment. It says nothing\n", "model reply"),
+        ("@triton.jit\ndef k(): pass", "model reply"),
+        ("```python\nimport torch", "model reply"),
+        ("# Analysis\n", "Analysis"),
+        ("Here is the code:\n```python\nx = 1\n```\nIt uses `num_warps=8`. Enjoy!", "It uses num_warps=8"),
+        ("<think>I wonder.</think>\nFewer stages.", "Fewer stages"),
+        ("I wonder.</think>\nFewer stages.", "Fewer stages"),
+        ("<think>I never stop", "model reply"),
+        ("- raised num_warps to 8", "raised num_warps to 8"),
+        ("\x1b[31mRed\x07 alert", "\\x1b[31mRed\\x07 alert"),
+        ("word " * 100, ("word " * 100)[:99].rstrip() + "…"),
+        ("---\n***\n12\n", "model reply"),
+    ],
+)
+def test_the_change_is_the_first_sentence_outside_code(reply: str, change: str) -> None:
+    assert summarise(reply) == change

@@ -1,0 +1,70 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from evaluator.errors import ModelError
+from evaluator.verdict import Status, Verdict
+from harness.proposers.base import Context, Failure
+from harness.proposers.recorded import RecordedProposer, RecordedStep
+from tests.harness.proposers.conftest import stage
+from tests.harness.proposers.sources import PLAIN
+
+Make = Callable[..., Context]
+FAILURE = Failure(PLAIN, Verdict(status=Status.COMPILE_ERROR, task="t", device="rtx4090"))
+
+
+def replay(steps: list[RecordedStep], *contexts: Context) -> list[str | None]:
+    proposer = RecordedProposer(steps)
+    return [proposal.reply if (proposal := proposer.propose(made)) else None for made in contexts]
+
+
+def test_steps_come_in_order_and_end(context: Make) -> None:
+    made = context(PLAIN, stage())
+    steps = [RecordedStep(prompt="p1", reply="one", change="c", model="m"), RecordedStep(reply="two")]
+
+    proposer = RecordedProposer(steps)
+    first = proposer.propose(made)
+
+    assert first is not None
+    assert (first.prompt, first.reply, first.change, first.model, first.proposer) == ("p1", "one", "c", "m", "recorded")
+    assert first.cost.usd == 0.0
+    assert first.cost.calls == 0
+    assert replay(steps, made, made, made) == ["one", "two", None]
+
+
+def test_code_without_a_reply(context: Make) -> None:
+    proposal = RecordedProposer([RecordedStep(source=PLAIN)]).propose(context(PLAIN, stage()))
+
+    assert proposal is not None
+    assert proposal.source == PLAIN
+    assert proposal.reply is None
+
+
+def test_a_step_with_neither(context: Make) -> None:
+    with pytest.raises(ModelError, match="Step 1 of the recording"):
+        RecordedProposer([RecordedStep()]).propose(context(PLAIN, stage()))
+
+
+def test_a_repair_is_replayed_only_where_it_is_asked_for(context: Make) -> None:
+    made = context(PLAIN, stage())
+    broken = replace(made, failure=FAILURE)
+    steps = [RecordedStep(reply="one"), RecordedStep(reply="fix", repair=True), RecordedStep(reply="two")]
+
+    assert replay(steps, made, broken, made) == ["one", "fix", "two"]
+    assert replay(steps, made, made, made) == ["one", "two", None]
+    assert replay(steps, made, broken, broken, made) == ["one", "fix", None, "two"]
+
+
+def test_steps_of_a_stage_that_is_over_are_passed_by(context: Make) -> None:
+    first, second = stage(), stage().model_copy(update={"name": "memory"})
+    steps = [RecordedStep(reply=str(i), stage="finetune") for i in range(3)] + [RecordedStep(reply="m", stage="memory")]
+
+    assert replay(steps, context(PLAIN, first), context(PLAIN, second), context(PLAIN, second)) == ["0", "m", None]
+
+
+def test_why_not(context: Make) -> None:
+    proposer = RecordedProposer([RecordedStep(reply="m", stage="memory")])
+
+    assert "finetune" in proposer.why_not(stage())
+    assert proposer.why_not(stage().model_copy(update={"name": "memory"})) == ""

@@ -1,0 +1,254 @@
+import ast
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from candidates.identity import digest
+from evaluator.verdict import Status, Verdict
+from harness.proposers.base import Context, Failure
+from harness.proposers.rules import RulesProposer
+from prompts.catalog import load_stages
+from prompts.stages import Rule
+from tests.harness.proposers.conftest import kernel, stage
+from tests.harness.proposers.sources import ABSENT, HEAD, MATMUL, PLAIN, TUNED, TWO_KERNELS
+
+CONF = Path(__file__).resolve().parents[3] / "conf"
+GRID = {"num_warps": (2, 4, 8, 16), "num_stages": (2, 3)}
+
+Make = Callable[..., Context]
+
+
+def enumerate_all(context: Context, limit: int = 200) -> list[tuple[str, str]]:
+    """Everything that is proposed while nothing is kept: changes and sources."""
+    proposer, found = RulesProposer(), []
+    while (proposal := proposer.propose(context)) is not None:
+        assert proposal.source is not None
+        ast.parse(proposal.source)
+        found.append((proposal.change, proposal.source))
+        context = replace(context, seen=context.seen | {digest(proposal.source)})
+        assert len(found) < limit
+    assert proposer.reason
+    return found
+
+
+def changes(context: Context) -> list[str]:
+    return [change for change, _ in enumerate_all(context)]
+
+
+def test_the_grid_by_nearness_without_rules(context: Make) -> None:
+    assert changes(context(PLAIN, stage(num_warps=(2, 4, 8, 16)))) == [
+        "num_warps 8 -> 4 in scale_kernel",
+        "num_warps 8 -> 16 in scale_kernel",
+        "num_warps 8 -> 2 in scale_kernel",
+    ]
+
+
+def test_nothing_is_proposed_twice_and_all_is_proposed(context: Make) -> None:
+    found = enumerate_all(context(PLAIN, stage(**GRID)))
+
+    assert len(found) == 4 * 2 - 1
+    assert len({digest(source) for _, source in found}) == len(found)
+    assert digest(PLAIN) not in {digest(source) for _, source in found}
+
+
+def test_it_is_deterministic(context: Make) -> None:
+    assert enumerate_all(context(TWO_KERNELS, stage(**GRID))) == enumerate_all(context(TWO_KERNELS, stage(**GRID)))
+
+
+def test_rules_that_apply_come_first_in_their_order(context: Make) -> None:
+    rules = (
+        Rule(name="a", title="A", when="registers > 128", prefer={"num_warps": 2}),
+        Rule(name="b", title="B", when="registers < 96", prefer={"num_warps": 16}),
+        Rule(name="c", title="C", when="sm_throughput > 90", prefer={"num_warps": 2}),  # unknown: does not apply
+        Rule(name="d", title="D", prefer={"num_stages": 3}),
+        Rule(name="e", title="E", when="registers < 96", prefer={"num_warps": 4, "num_stages": 2}),
+    )
+    made = context(PLAIN, stage(*rules, **GRID), kernel("scale_kernel", registers=40), facts={"registers": 40})
+
+    assert changes(made)[:5] == [
+        "num_warps 8 -> 16 in scale_kernel",
+        "num_stages 2 -> 3 in scale_kernel",
+        "num_warps 8 -> 4 in scale_kernel",
+        "num_warps 8 -> 16, num_stages 2 -> 3 in scale_kernel",  # all of it, the earlier rule deciding
+        "num_warps 8 -> 4, num_stages 2 -> 3 in scale_kernel",
+    ]
+
+
+def test_after_a_kept_change_it_goes_on_from_there(context: Make) -> None:
+    first = RulesProposer().propose(context(PLAIN, stage(**GRID)))
+    assert first is not None
+    assert first.source is not None
+    kept = context(first.source, stage(**GRID))
+    kept = replace(kept, seen=kept.seen | {digest(PLAIN)})
+
+    found = enumerate_all(kept)
+
+    assert len(found) == 4 * 2 - 2
+    assert all("num_warps 8" not in change for change, _ in found)
+
+
+def test_what_makes_no_difference_comes_last(context: Make) -> None:
+    said = changes(context(PLAIN, stage(**GRID)))
+
+    assert said[-1] == "num_stages 2 -> 3 in scale_kernel"  # the kernel has no loop to pipeline
+
+
+def test_absent_parameters_are_added(context: Make) -> None:
+    said = changes(context(ABSENT, stage(num_warps=(4, 8), num_stages=(3,))))
+
+    assert said == ["num_warps 4 -> 8 in scale_kernel"]
+
+
+def test_the_kernel_with_the_largest_share_of_the_time_comes_first(context: Make) -> None:
+    shares = (kernel("first_kernel", time_share=0.3), kernel("second_kernel", time_share=0.7))
+    stage_ = stage(num_warps=(2, 4), BLOCK_SIZE=(128, 256))
+
+    said = changes(context(TWO_KERNELS, stage_, *shares))
+
+    assert [change.rpartition(" ")[2] for change in said] == ["second_kernel"] + ["first_kernel"] * 3
+
+
+def test_a_kernel_that_takes_no_time_is_left_alone(context: Make) -> None:
+    shares = (kernel("first_kernel", time_share=0.01), kernel("second_kernel", time_share=0.015))
+    proposer = RulesProposer()
+
+    assert proposer.propose(context(TWO_KERNELS, stage(**GRID), *shares)) is None
+    assert "enough of the time" in proposer.reason
+
+
+def test_each_kernel_is_judged_by_its_own_facts(context: Make) -> None:
+    rule = Rule(name="r", title="R", when="registers > 128", prefer={"BLOCK_SIZE": 64})
+    kernels = (
+        kernel("first_kernel", time_share=0.6, registers=40),
+        kernel("second_kernel", time_share=0.4, registers=200),
+    )
+    facts = {"kernel": "first_kernel", "registers": 40}
+    made = context(TWO_KERNELS, stage(rule, BLOCK_SIZE=(64, 128, 256, 512)), *kernels, facts=facts)
+
+    said = changes(made)
+
+    assert said[0] == "BLOCK 256 -> 128 in first_kernel"
+    assert next(change for change in said if "second" in change) == "BLOCK 128 -> 64 in second_kernel"
+
+
+def test_block_sizes_only_where_the_stage_varies_them(context: Make) -> None:
+    tiling = load_stages(CONF)["tiling"]
+
+    sources = [source for _, source in enumerate_all(context(MATMUL, tiling, category="single"))]
+
+    assert len(sources) == 4 * 4 * 3 - 1
+    assert all("num_warps" not in source for source in sources)
+
+
+def test_a_tuned_kernel_is_narrowed_first_then_pinned(context: Make) -> None:
+    found = enumerate_all(
+        context(TUNED, stage(num_warps=(4, 8), num_stages=(2, 3)), kernel("tuned_kernel", num_warps=8, num_stages=2))
+    )
+
+    said = [change for change, _ in found]
+    assert said == [
+        "autotune 4 -> 2 configurations in tuned_kernel: num_warps 4, num_stages 2; num_warps 8, num_stages 2",
+        "autotune 4 configurations -> num_warps 8, num_stages 2 in tuned_kernel",
+        "autotune 4 configurations -> num_warps 8, num_stages 3 in tuned_kernel",
+        "autotune 4 configurations -> num_warps 4, num_stages 2 in tuned_kernel",
+        "autotune 4 configurations -> num_warps 4, num_stages 3 in tuned_kernel",
+    ]
+    assert [source.count("triton.Config(") for _, source in found] == [2, 1, 1, 1, 1]
+
+
+def test_a_narrowed_list_has_what_rules_prefer_and_no_more_than_allowed(context: Make) -> None:
+    rule = Rule(name="r", title="R", prefer={"num_stages": 4})
+    made = context(TUNED, stage(rule, num_warps=(2, 4, 8, 16), num_stages=(2, 3, 4)))
+
+    change, source = enumerate_all(made)[0]
+
+    assert change == (
+        "autotune 4 -> 3 configurations in tuned_kernel: "
+        "num_warps 4, num_stages 2; num_warps 1, num_stages 4; num_warps 2, num_stages 2"
+    )
+    assert source.count("triton.Config(") == 3
+
+
+def test_a_short_list_with_the_conservative_configuration_is_pinned_only(context: Make) -> None:
+    start, end = TUNED.index("        # narrow"), TUNED.index("        # wide")
+    source = TUNED[:start] + "        triton.Config({}, num_warps=4, num_stages=2),\n" + TUNED[end:]
+
+    said = changes(context(source, stage(num_warps=(4, 8))))
+
+    assert all("configurations ->" in change for change in said)
+
+
+def test_one_pinned_configuration_reads_as_plain_parameters(context: Make) -> None:
+    start, end = TUNED.index("configs=["), TUNED.index(",\n    key=")
+    source = TUNED[:start] + "configs=[triton.Config({}, num_warps=8, num_stages=2)]" + TUNED[end:]
+
+    assert changes(context(source, stage(num_warps=(4, 8)))) == ["num_warps 8 -> 4 in tuned_kernel"]
+
+
+def test_no_more_warps_than_a_block_can_hold(context: Make) -> None:
+    said = changes(context(PLAIN, stage(num_warps=(3, 16, 32, 64))))
+
+    assert said == ["num_warps 8 -> 16 in scale_kernel", "num_warps 8 -> 32 in scale_kernel"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("draft", "first version"), ("repair", "does not repair"), ("grid", "grid_axes")]
+)
+def test_stages_that_need_a_writer(context: Make, name: str, words: str) -> None:
+    chosen = load_stages(CONF)[name]
+    proposer = RulesProposer()
+
+    assert words in proposer.why_not(chosen)
+    assert proposer.propose(context(PLAIN, chosen)) is None
+    assert proposer.reason == proposer.why_not(chosen)
+
+
+@pytest.mark.parametrize("name", ["finetune", "tiling", "memory"])
+def test_stages_that_set_parameters(name: str) -> None:
+    assert RulesProposer().why_not(load_stages(CONF)[name]) == ""
+
+
+def test_a_failure_is_not_repaired(context: Make) -> None:
+    verdict = Verdict(status=Status.COMPILE_ERROR, task="t", device="rtx4090")
+    proposer = RulesProposer()
+
+    assert proposer.propose(context(PLAIN, stage(**GRID), failure=Failure(PLAIN, verdict))) is None
+    assert "repair" in proposer.reason
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("", "no code"),
+        ("def (", "not a Python module"),
+        (HEAD + "class ModelNew(nn.Module): pass\n", "launches no Triton kernel"),
+        (TUNED.replace("configs=[", "configs=make(["), "not a Python module"),
+    ],
+)
+def test_why_there_is_nothing_to_propose(context: Make, source: str, words: str) -> None:
+    proposer = RulesProposer()
+
+    assert proposer.propose(context(source, stage(**GRID))) is None
+    assert words in proposer.reason
+
+
+def test_parameters_that_the_code_does_not_have(context: Make) -> None:
+    proposer = RulesProposer()
+
+    assert proposer.propose(context(PLAIN, stage(BLOCK_K=(16, 32)))) is None
+    assert "scale_kernel" in proposer.reason
+
+
+@pytest.mark.parametrize("start", sorted((CONF / "task" / "start").glob("*.py")), ids=lambda path: path.stem)
+def test_every_bundled_start_can_be_tuned(context: Make, start: Path) -> None:
+    source = start.read_text()
+
+    found = enumerate_all(context(source, load_stages(CONF)["finetune"], category="fusion"))
+
+    assert len(found) >= 3
+    for _, varied in found:
+        assert [line for line in varied.splitlines() if "#" in line and "Config" not in line] == [
+            line for line in source.splitlines() if "#" in line and "Config" not in line
+        ]
