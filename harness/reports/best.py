@@ -1,7 +1,8 @@
 """The best kernel as a file at a path that never changes, so that others can import it."""
 
+import os
 import re
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from candidates import identity
@@ -34,18 +35,16 @@ def write(path: Path, source: str, row: Row) -> None:
     Raises:
         StoreError: the file can't be written.
     """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, suffix=".tmp", delete=False
-        ) as temporary:
-            temporary.write(header(row) + source)
-        finished = Path(temporary.name)
-        finished.chmod(0o644)
-        finished.replace(path)
+        temporary.write_text(header(row) + source, encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise StoreError(
-            f"{path} can't be written: {error.strerror}", "Make room, or name another store.root."
+            f"{path} can't be written: {error.strerror}.", "Make room, or name another store.root."
         ) from error
 
 

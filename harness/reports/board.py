@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -19,7 +20,8 @@ from candidates.board import Row
 from candidates.text import neutralise
 
 NOTHING = "—"
-CHANGE_WIDTH = 16  # the description of a change is not shown narrower than this
+GAP = 2  # between columns
+CHANGE_WIDTH = 24  # the description of a change is not shown narrower than this
 
 
 def number(value: float | None, pattern: str = "{}") -> str:
@@ -76,8 +78,8 @@ COLUMNS = (
     Column("id", lambda row: row.id, right=False),
     Column("status", status_cell, right=False),
     Column("time ms", time_cell),
-    Column("× eager", lambda row: number(row.speedup_eager, "{:.2f}"), 8),
-    Column("× compile", lambda row: number(row.speedup_compile, "{:.2f}"), 7),
+    Column("×eager", lambda row: number(row.speedup_eager, "{:.2f}"), 8),
+    Column("×compile", lambda row: number(row.speedup_compile, "{:.2f}"), 7),
     Column("regs", lambda row: number(row.registers), 6),
     Column("spill", lambda row: number(row.spill_bytes), 5),
     Column("shared", shared_cell, 2),
@@ -93,7 +95,7 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
     Columns in which no row has anything to say go first.
     """
     kept = [c for c in columns if not c.gives_way or any(c.cell(row) != NOTHING for row in rows)]
-    while sum(c.width(rows) + 2 for c in kept) + CHANGE_WIDTH > width:
+    while taken(kept, rows) + CHANGE_WIDTH > width:
         leaving = min((c.gives_way for c in kept if c.gives_way), default=0)
         if not leaving:
             break
@@ -101,32 +103,36 @@ def fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> list[
     return kept
 
 
+def taken(columns: Sequence[Column], rows: Sequence[Row]) -> int:
+    """Characters that these columns take with the space around them, the edge of the table included."""
+    return sum(column.width(rows) + GAP for column in columns) + GAP
+
+
 def table(rows: Sequence[Row], width: int) -> Table:
     """One table for rows of one task and device."""
-    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, expand=False)
+    result = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     columns = fitting(COLUMNS, rows, width)
     for column in columns:
-        result.add_column(column.header, justify="right" if column.right else "left", no_wrap=True)
-    result.add_column("change", no_wrap=True, overflow="ellipsis", ratio=1)
+        justify: Literal["left", "right"] = "right" if column.right else "left"
+        result.add_column(column.header, justify=justify, no_wrap=True, min_width=column.width(rows))
+    result.add_column("change", no_wrap=True)
+    rest = max(CHANGE_WIDTH, width - taken(columns, rows))
     for row in rows:
         style = "bold" if row.rank == 1 else "" if row.measured or row.nominated else "dim"
-        cells = [Text(column.cell(row)) for column in columns]
-        result.add_row(
-            *cells,
-            Text(neutralise(row.change) or NOTHING, overflow="ellipsis"),
-            style=style,
-        )
+        change = Text(neutralise(" ".join(row.change.split())) or NOTHING)
+        change.truncate(rest, overflow="ellipsis")
+        result.add_row(*(Text(column.cell(row)) for column in columns), change, style=style)
     return result
 
 
 def heading(rows: Sequence[Row]) -> Text:
-    """`task on device`, with the times of the reference where they were measured."""
+    """`task on device`, and below it the times of the reference where they were measured."""
     first = rows[0]
-    title = Text(f"{neutralise(first.task)} on {neutralise(first.device)}", style="bold")
+    title = Text(neutralise(f"{first.task} on {first.device}"), style="bold")
     times = next((row.baseline_ms for row in rows if any(row.baseline_ms.values())), {})
     said = [f"{name} {ms:.4g} ms" for name, ms in times.items() if ms is not None]
     if said:
-        title.append("   reference: " + ", ".join(said), style="not bold")
+        title.append("\nreference: " + ", ".join(said), style="not bold")
     return title
 
 
