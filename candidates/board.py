@@ -91,10 +91,14 @@ def _current(store: Store, task: str) -> list[StoredVerdict]:
     for stored in store.verdicts(task=task):
         key = (stored.digest, stored.task_digest, stored.verdict.device)
         earlier = found.get(key)
-        held = earlier and (earlier.verdict.evidence.checked_on == "device", str(earlier.verdict.status))
-        if _outweighs(stored.verdict.evidence.checked_on == "device", str(stored.verdict.status), held):
+        held = _weight(earlier.verdict) if earlier else None
+        if _outweighs(*_weight(stored.verdict), held):
             found[key] = stored
     return list(found.values())
+
+
+def _weight(verdict: Verdict) -> tuple[bool, str]:
+    return verdict.evidence.checked_on == "device", str(verdict.status)
 
 
 def _outweighs(trusted: bool, status: str, held: tuple[bool, str] | None) -> bool:

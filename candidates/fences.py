@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from candidates import syntax
 
 PYTHON_TAGS = frozenset({"", "python", "py", "python3", "py3", "triton", "code", "ipython", "pycon"})
-_MAX_CLOSINGS = 40  # closing fences tried for one block
+_MAX_FENCES = 200  # fences looked at for the end of one block
+_MAX_TRIALS = 400  # ends tried in one reply
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class _Fence:
     indent: int
     info: str
 
+    @property
+    def language(self) -> str:
+        """First word of the info string, in lower case, without the braces that some write around it."""
+        return self.info.split()[0].strip("{}.").lower() if self.info else ""
+
     def closes(self, opening: "_Fence") -> bool:
         return self.mark == opening.mark and self.length >= opening.length and not self.info
 
@@ -43,32 +49,27 @@ class _Fence:
 def blocks(reply: str) -> tuple[Block, ...]:
     """The fenced blocks of a reply in order; the last one may be unclosed."""
     lines = reply.split("\n")
-    fences = {number: fence for number, line in enumerate(lines) if (fence := _fence(line))}
+    fences = [(number, fence) for number, line in enumerate(lines) if (fence := _fence(line))]
     found: list[Block] = []
     resume = 0
-    for number, fence in fences.items():
+    trials = _MAX_TRIALS
+    for place, (number, opening) in enumerate(fences):
         if number < resume:
             continue
-        end = _end(lines, fences, number)
-        text = _content(lines[number + 1 : end], fence.indent)
-        language = fence.info.split()[0].strip("{}.").lower() if fence.info.split() else ""
-        found.append(Block(language, text, number + 1, closed=end < len(lines)))
+        closings = (at for at, fence in fences[place + 1 : place + _MAX_FENCES] if fence.closes(opening))
+        end = next(closings, len(lines))
+        if opening.language in PYTHON_TAGS:
+            for later in (end, *closings):
+                trials -= 1
+                if trials < 0 or later == len(lines):
+                    break
+                if _parses(_content(lines[number + 1 : later], opening.indent)):
+                    end = later
+                    break
+        text = _content(lines[number + 1 : end], opening.indent)
+        found.append(Block(opening.language, text, number + 1, closed=end < len(lines)))
         resume = end + 1
     return tuple(found)
-
-
-def _end(lines: list[str], fences: dict[int, _Fence], start: int) -> int:
-    """Index of the line that closes the block opened at `start`; the number of lines if none does."""
-    opening = fences[start]
-    closings = [number for number, fence in fences.items() if number > start and fence.closes(opening)]
-    if not closings:
-        return len(lines)
-    language = opening.info.split()[0].strip("{}.").lower() if opening.info.split() else ""
-    if language in PYTHON_TAGS:
-        for number in closings[:_MAX_CLOSINGS]:
-            if _parses(_content(lines[start + 1 : number], opening.indent)):
-                return number
-    return closings[0]
 
 
 def _parses(text: str) -> bool:

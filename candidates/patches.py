@@ -6,7 +6,7 @@ two places is refused rather than guessed at.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from candidates.text import neutralise
 
@@ -44,17 +44,27 @@ def apply(edits: tuple[Edit, ...], current: str) -> Patched:
         if not any(line.strip() for line in edit.old):
             return Patched(None, f"{edit.label} does not say which lines to replace.")
         found = _find(edit.old, lines)
+        if not found:
+            edit = _trimmed(edit)
+            found = _find(edit.old, lines)
         if len(found) != 1:
-            where = f"fits in {len(found)} places of" if found else "is not to be found in"
-            first = next(line.strip() for line in edit.old if line.strip())
-            return Patched(
-                None,
-                f"{edit.label} can't be applied: the text to replace {where} the current code; "
-                f"it begins with `{neutralise(first)[:100]}`.",
-            )
+            return Patched(None, _misfit(edit, len(found)))
         start, shift = found[0]
         lines[start : start + len(edit.old)] = [_shifted(line, shift) for line in edit.new]
     return Patched("\n".join(lines) + "\n")
+
+
+def _misfit(edit: Edit, places: int) -> str:
+    where = f"fits in {places} places of" if places else "is not to be found in"
+    first = next(line.strip() for line in edit.old if line.strip())
+    begins = f"it begins with `{neutralise(first)[:100]}`."
+    return f"{edit.label} can't be applied: the text to replace {where} the current code; {begins}"
+
+
+def _trimmed(edit: Edit) -> Edit:
+    """The edit without the empty lines around its texts."""
+    old, new = ("\n".join(part).strip("\n") for part in (edit.old, edit.new))
+    return replace(edit, old=tuple(old.split("\n")), new=tuple(new.split("\n")) if new else ())
 
 
 def _find(old: tuple[str, ...], lines: list[str]) -> list[tuple[int, int]]:

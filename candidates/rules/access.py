@@ -190,7 +190,8 @@ def attributes(program: Program) -> Iterator[Finding]:
     """No attribute that leads into the interpreter, to files, or to streams, on any object."""
     for node in program.nodes:
         if isinstance(node, ast.Attribute):
-            if not is_super(program, node.value):
+            imported = node.attr in _HARD and program.scopes.paths(node)  # then `references` has the better words
+            if not is_super(program, node.value) and not imported:
                 yield from _attribute(node, node.attr, _is_self(node.value))
         elif isinstance(node, ast.MatchClass):
             for name in node.kwd_attrs:

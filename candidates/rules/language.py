@@ -20,10 +20,12 @@ def names(program: Program) -> Iterator[Finding]:
         if prefix:
             known, name, shown = program.api.libdevice, path.removeprefix(prefix), "libdevice"
         elif path.startswith(_TL):
-            known, name, shown = program.api.language, path.removeprefix(_TL).removeprefix("math."), "tl"
+            known, name, shown = program.api.language, path.removeprefix(_TL), "tl"
+            if name.startswith("math."):
+                name, shown = name.removeprefix("math."), "tl.math"
         else:
             continue
-        if not known or "." in name or name in known or (shown == "tl" and name in _SUBMODULES):
+        if not known or "." in name or name in known or (shown != "libdevice" and name in _SUBMODULES):
             continue
         if not name.startswith("__") and not _is_guarded(program, node, name):
             version = program.api.version
@@ -36,17 +38,18 @@ def names(program: Program) -> Iterator[Finding]:
 
 
 def _remedy(program: Program, name: str, shown: str) -> str:
-    if shown == "tl" and name in tables.INSTEAD:
+    in_libdevice = shown == "libdevice"
+    if not in_libdevice and name in tables.INSTEAD:
         return tables.INSTEAD[name]
-    if shown == "tl" and name in program.api.libdevice:
+    if not in_libdevice and name in program.api.libdevice:
         return f"Use libdevice.{name} (from triton.language.extra import libdevice)."
-    if shown == "libdevice" and name in program.api.language:
+    if in_libdevice and name in program.api.language:
         return f"Use tl.{name}."
-    known = program.api.language if shown == "tl" else program.api.libdevice
+    known, prefix = (program.api.libdevice, "libdevice") if in_libdevice else (program.api.language, "tl")
     near = difflib.get_close_matches(name, sorted(known), n=2, cutoff=0.75)
     if near:
-        return "Did you mean " + " or ".join(f"{shown}.{other}" for other in near) + "?"
-    return f"Write it out with what {shown} has."
+        return "Did you mean " + " or ".join(f"{prefix}.{other}" for other in near) + "?"
+    return f"Write it out with what {prefix} has."
 
 
 def _is_guarded(program: Program, node: ast.AST, name: str) -> bool:

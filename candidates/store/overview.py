@@ -3,7 +3,6 @@
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.engine import Row
 
 from candidates.store import schema
 from candidates.store.records import Outcome, Provenance
@@ -14,13 +13,13 @@ class Overview(Section):
     """What a board needs beside the verdicts."""
 
     def provenances(self) -> dict[tuple[str, str], Provenance]:
-        """By candidate and task (name): where it was first proposed. Steps of duplicates count only as a last resort."""
+        """By candidate and task (name): where it was first proposed."""
         table = schema.steps
         columns = [table.c[name] for name in ("id", "run", "stage", "candidate", "parent", "proposer", "change")]
         query = select(*columns, table.c.decision, table.c.task).where(table.c.candidate.is_not(None))
         found: dict[tuple[str, str], Provenance] = {}
         with self._database.read() as connection:
-            for row in connection.execute(query.order_by(table.c.decision == "duplicate", table.c.id)):
+            for row in connection.execute(query.order_by(table.c.id)):
                 key = (row.candidate, row.task)
                 found[key] = _joined(found.get(key), row)
         return found
@@ -41,7 +40,7 @@ class Overview(Section):
         )
 
 
-def _joined(first: Provenance | None, row: "Row[Any]") -> Provenance:
+def _joined(first: Provenance | None, row: Any) -> Provenance:
     nominated = row.id if row.decision == "nominated" else 0
     if first is not None:
         return first.model_copy(update={"nominated": max(first.nominated, nominated)})
@@ -57,5 +56,5 @@ def _joined(first: Provenance | None, row: "Row[Any]") -> Provenance:
     )
 
 
-def _outcome(subject: str, task: str, row: "Row[Any]", trusted: bool) -> Outcome:
+def _outcome(subject: str, task: str, row: Any, trusted: bool) -> Outcome:
     return Outcome(subject=subject, task=task, device=row.device, status=row.status, trusted=trusted)
