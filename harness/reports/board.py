@@ -21,7 +21,7 @@ from candidates.text import neutralise
 
 NOTHING = "—"
 GAP = 2  # between columns
-CHANGE_WIDTH = 24  # the description of a change is not shown narrower than this
+CHANGE_WIDTH = 20  # the description of a change is not shown narrower than this
 
 
 def number(value: float | None, pattern: str = "{}") -> str:

@@ -134,6 +134,17 @@ def failed(status: Status, reason: str) -> Verdict:
     return verdict(status, reason=reason, kernels=())
 
 
+class Ties(dict[str, Verdict]):
+    """A table in which every candidate that is not listed has the same verdict."""
+
+    def __init__(self, common: Verdict | None = None, listed: Mapping[str, Verdict] | None = None) -> None:
+        super().__init__(listed or {})
+        self.common = common or verdict()
+
+    def __missing__(self, key: str) -> Verdict:
+        return self.common
+
+
 @dataclass
 class RecordedEvaluator:
     """Answers from a table: digest -> verdict. The gain over an incumbent follows from the two recorded times.

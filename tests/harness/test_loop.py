@@ -27,6 +27,7 @@ from tests.harness.recording import (
     STAGES,
     RecordedEvaluator,
     Script,
+    Ties,
     digest,
     failed,
     kernel,
@@ -272,13 +273,6 @@ def test_the_rules_proposer_searches_and_resumes(bench: Any) -> None:
     assert {step.decision for step in whole.steps} == {"start", "nominated"}
     assert len({step.candidate for step in whole.steps}) == len(whole.steps)
     assert everything_ties(2).log == whole.log
-
-
-class Ties(dict[str, Verdict]):
-    """A table in which every candidate verifies with the same facts."""
-
-    def __missing__(self, key: str) -> Verdict:
-        return verdict()
 
 
 def test_a_failed_start_is_drafted_anew_by_a_model(bench: Any) -> None:
