@@ -140,7 +140,9 @@ def start(spec: Spec, *, limit_processes: bool = True, groups: bool = True, uid:
         uid = unused_uid()
     command = bubblewrap.command(spec, paths.find_tools(), uid, limit_processes=limit_processes)
     most = spec.processes + bubblewrap.OWN_PROCESSES + bubblewrap.PROCESS_MARGIN
-    group = Cgroup.create(spec.memory_bytes, most) if groups else None
+    # The kernel charges what lies in /tmp and /dev/shm to the group as well.
+    memory = spec.memory_bytes + spec.tmp_bytes + bubblewrap.SHARED_MEMORY_BYTES
+    group = Cgroup.create(memory, most) if groups else None
     try:
         return Process(command if group is None else group.entering(command), spec, group)
     except BaseException:

@@ -62,6 +62,18 @@ def test_without_user_namespaces(run: Run) -> None:
     assert "unshare" in remedy[-1] or "sysctl" in remedy[-1]
 
 
+def test_with_a_control_group_that_can_not_be_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(ROOT)],
+        env={"HARNESS_CGROUP": "/nowhere/at/all"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.startswith("HARNESS_CGROUP names /nowhere/at/all")
+
+
 def test_probing_is_done_once() -> None:
     assert probe() is probe()
 
