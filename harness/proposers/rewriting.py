@@ -54,6 +54,15 @@ class Kernel:
         """Names of what can be set, as the code names them."""
         return self.configs.parameters if self.configs else tuple(self.knobs)
 
+    def allows(self, point: Mapping[str, int]) -> bool:
+        """False if the code decides two parameters at one place (BM = BN = 64) and the point would part them."""
+        for name, value in point.items():
+            own = self.knobs[name].places if name in self.knobs else ()
+            for other, knob in self.knobs.items():
+                if point.get(other, knob.value) != value and not set(own).isdisjoint(knob.places):
+                    return False
+        return True
+
 
 def read_kernels(source: str) -> tuple[Kernel, ...]:
     """The kernels that the source launches, in the order of their definition.
@@ -136,10 +145,9 @@ class _Reader:
         taken = self._set_by_heuristics(definition)
         constants = [parameter for parameter in _constants(definition.function) if parameter not in taken]
         wanted = [*(name for name in DEFAULTS if name not in taken), *constants]
-        positions = {argument.arg: index for index, argument in enumerate(_positional(definition.function))}
         knobs = {}
         for parameter in wanted:
-            found = [self._knob(launch, parameter, positions.get(parameter)) for launch in launches]
+            found = [self._knob(launch, parameter, definition.function) for launch in launches]
             joined = _joined([knob for knob in found if knob is not None])
             if joined is not None and None not in found:
                 knobs[parameter] = joined
@@ -154,10 +162,12 @@ class _Reader:
         # What can't be read may set anything.
         return frozenset(entries) if entries is not None else frozenset([*DEFAULTS, *_constants(definition.function)])
 
-    def _knob(self, launch: ast.Call, parameter: str, position: int | None) -> Knob | None:
+    def _knob(self, launch: ast.Call, parameter: str, function: ast.FunctionDef) -> Knob | None:
         """Where one launch decides a parameter; None if it does so beyond what can be rewritten."""
-        given, certain = self._given(launch, parameter, position)
+        given, certain = self._given(launch, parameter, function)
         is_block = parameter not in DEFAULTS
+        if given is None and is_block and certain:
+            given = _default(function, parameter)
         if given is None:
             if is_block or not certain:
                 return None
@@ -177,8 +187,9 @@ class _Reader:
             places += linked
         return Knob(parameter, value, tuple(places))
 
-    def _given(self, launch: ast.Call, parameter: str, position: int | None) -> tuple[ast.expr | None, bool]:
+    def _given(self, launch: ast.Call, parameter: str, function: ast.FunctionDef) -> tuple[ast.expr | None, bool]:
         """The expression that a launch gives a parameter, and whether it is certain that there is no other."""
+        position = next((i for i, argument in enumerate(_positional(function)) if argument.arg == parameter), None)
         certain = True
         for keyword in launch.keywords:
             if keyword.arg == parameter:
@@ -229,6 +240,17 @@ def _unwrap(node: ast.expr) -> tuple[tuple[ast.expr, ...], str]:
 
 def _positional(function: ast.FunctionDef) -> list[ast.arg]:
     return [*function.args.posonlyargs, *function.args.args]
+
+
+def _default(function: ast.FunctionDef, parameter: str) -> ast.expr | None:
+    """The default value of a parameter."""
+    arguments = function.args
+    positional = _positional(function)
+    pairs = [
+        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return next((default for argument, default in pairs if argument.arg == parameter), None)
 
 
 def _constants(function: ast.FunctionDef) -> list[str]:

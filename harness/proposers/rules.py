@@ -122,15 +122,21 @@ class _Space:
 
     def points(self) -> list[Point]:
         """All points in the order in which they are worth trying; the current one is among them."""
-        rest = [dict(zip(self.values, chosen, strict=True)) for chosen in itertools.product(*self.values.values())]
+        choices = [[(name, value) for value in self._choices(name)] for name in self.values]
+        rest = [{name: value for name, value in chosen if value is not None} for chosen in itertools.product(*choices)]
         rest.sort(key=self._distance)  # stable: ties stay in the order of the stage's data
-        return _distinct([*self.first(), *rest])
+        return [point for point in _distinct([*self.first(), *rest]) if self.kernel.allows(point)]
+
+    def _choices(self, name: str) -> list[int | None]:
+        """The values of a parameter, among them what is there now: None stands for leaving a computed one alone."""
+        return list(dict.fromkeys([*self.values[name], self.current[name]]))
 
     def _distance(self, point: Point) -> tuple[bool, float]:
         """Doublings away from the current values; what can make no difference comes last."""
         changed = {name for name, value in point.items() if value != self.current[name]}
-        idle = changed == {"num_stages"} and not self.kernel.loops
-        return idle, sum(abs(math.log2(point[name] / (self.current[name] or point[name]))) for name in changed)
+        idle = "num_stages" in changed and not self.kernel.loops
+        # From a computed value any other is one step away.
+        return idle, sum(abs(math.log2(point[name] / (self.current[name] or 2 * point[name]))) for name in changed)
 
 
 def _of_plain(space: _Space, context: Context) -> Iterator[Variation]:

@@ -131,6 +131,14 @@ def test_a_literal_that_the_grid_repeats_changes_with_it() -> None:
     assert "BLOCK=512" in after
 
 
+def test_a_default_of_the_kernel_that_no_launch_overrides() -> None:
+    source = PLAIN.replace("BLOCK: tl.constexpr)", "BLOCK: tl.constexpr = 1024)").replace("BLOCK=1024, ", "")
+
+    after = set_knobs(source, only(source), {"BLOCK": 256})
+
+    assert changed(source, after) == ["def scale_kernel(x, y, n, BLOCK: tl.constexpr = 256):"]
+
+
 @pytest.mark.parametrize(
     "grid",
     ["(x.numel() + 1023) // 1024,", "blocks(x, 1024),"],

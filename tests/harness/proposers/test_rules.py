@@ -72,7 +72,7 @@ def test_rules_that_apply_come_first_in_their_order(context: Make) -> None:
         "num_stages 2 -> 3 in scale_kernel",
         "num_warps 8 -> 4 in scale_kernel",
         "num_warps 8 -> 16, num_stages 2 -> 3 in scale_kernel",  # all of it, the earlier rule deciding
-        "num_warps 8 -> 4, num_stages 2 -> 3 in scale_kernel",
+        "num_warps 8 -> 2 in scale_kernel",  # the rest of the grid
     ]
 
 
@@ -92,7 +92,46 @@ def test_after_a_kept_change_it_goes_on_from_there(context: Make) -> None:
 def test_what_makes_no_difference_comes_last(context: Make) -> None:
     said = changes(context(PLAIN, stage(**GRID)))
 
-    assert said[-1] == "num_stages 2 -> 3 in scale_kernel"  # the kernel has no loop to pipeline
+    # The kernel has no loop to pipeline.
+    assert ["num_stages" in change for change in said] == [False] * 3 + [True] * 4
+
+
+def test_one_parameter_is_changed_before_two_even_from_outside_the_grid(context: Make) -> None:
+    source = PLAIN.replace("num_stages=2", "num_stages=1")
+
+    said = changes(context(source, stage(**GRID)))
+
+    assert said[:3] == [
+        "num_warps 8 -> 4 in scale_kernel",
+        "num_warps 8 -> 16 in scale_kernel",
+        "num_warps 8 -> 2 in scale_kernel",
+    ]
+
+
+def test_a_computed_value_is_left_alone_or_replaced(context: Make) -> None:
+    source = PLAIN.replace("num_warps=8", "num_warps=4 if x.numel() < 99 else 8")
+
+    said = changes(context(source, stage(num_warps=(4, 8), num_stages=(2, 3))))
+
+    assert said == [
+        "num_warps computed -> 4 in scale_kernel",
+        "num_warps computed -> 8 in scale_kernel",
+        "num_stages 2 -> 3 in scale_kernel",
+        "num_warps computed -> 4, num_stages 2 -> 3 in scale_kernel",
+        "num_warps computed -> 8, num_stages 2 -> 3 in scale_kernel",
+    ]
+
+
+def test_parameters_that_the_code_ties_stay_together(context: Make) -> None:
+    source = MATMUL.replace("BM, BN = 64, 64", "BM = BN = 64")
+
+    said = changes(context(source, stage(BLOCK_M=(32, 64, 128), BLOCK_N=(32, 64, 128))))
+
+    assert said == [
+        "BLOCK_SIZE_M 64 -> 32, BLOCK_SIZE_N 64 -> 32 in matmul_kernel",
+        "BLOCK_SIZE_M 64 -> 128, BLOCK_SIZE_N 64 -> 128 in matmul_kernel",
+    ]
+    assert changes(context(source, stage(BLOCK_M=(32, 64, 128)))) == []  # BLOCK_N is not this stage's
 
 
 def test_absent_parameters_are_added(context: Make) -> None:
@@ -166,7 +205,7 @@ def test_a_narrowed_list_has_what_rules_prefer_and_no_more_than_allowed(context:
 
     assert change == (
         "autotune 4 -> 3 configurations in tuned_kernel: "
-        "num_warps 4, num_stages 2; num_warps 1, num_stages 4; num_warps 2, num_stages 2"
+        "num_warps 4, num_stages 2; num_warps 1, num_stages 4; num_warps 1, num_stages 2"
     )
     assert source.count("triton.Config(") == 3
 

@@ -1,11 +1,16 @@
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from candidates.store import Step, Store
 from evaluator.errors import ModelError, UsageError
 from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task, Tolerance
+from evaluator.triton_api import TritonApi
+from evaluator.verdict import Status, Verdict
+from harness.proposers.base import Context, Failure
 from harness.proposers.rules import RulesProposer
 from harness.proposers.select import announce, choose, proposer
 from harness.settings import (
@@ -16,7 +21,9 @@ from harness.settings import (
     Settings,
     StoreSettings,
 )
+from tests.harness.llm.serving import ScriptedServer, answers
 from tests.harness.proposers.conftest import RTX_4090, stage
+from tests.harness.proposers.sources import PLAIN
 
 KEY = "sk-test-4f1d9b62c0a84e"
 WITH_KEY = {"OPENAI_API_KEY": KEY}
@@ -111,3 +118,74 @@ def test_a_recording_needs_a_run() -> None:
     with pytest.raises(UsageError, match=r"proposer\.run=ID"):
         announce(settings("recorded"), {})
     assert "replies of run 1234" in announce(settings("recorded", run="1234"), {})
+
+
+API = TritonApi(
+    version="3.7.1",
+    language=frozenset({"constexpr", "load", "store", "arange", "program_id", "cdiv"}),
+    libdevice=frozenset(),
+    math=frozenset(),
+    tensor=frozenset({"to"}),
+    top=frozenset({"jit", "cdiv"}),
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open("", tmp_path) as opened:
+        yield opened
+
+
+def test_rules_are_made(store: Store) -> None:
+    assert isinstance(proposer(settings(), store, API, {}), RulesProposer)
+
+
+def test_a_model_gets_the_rendered_prompt(
+    store: Store, server: ScriptedServer, context: Callable[..., Context]
+) -> None:
+    server.script = [answers("Use 4 warps.")]
+    asked = proposer(settings(model="m"), store, API, {"OPENAI_BASE_URL": server.url})
+
+    proposal = asked.propose(context(PLAIN, stage(num_warps=(4, 8))))
+
+    assert proposal is not None
+    assert proposal.prompt is not None
+    assert "def scale_kernel" in proposal.prompt
+    assert "NVIDIA GeForce RTX 4090" in proposal.prompt
+    assert server.requests[0]["messages"][0]["content"] == proposal.prompt
+
+
+def test_a_failure_is_shown_under_the_stage_that_repairs(
+    store: Store, server: ScriptedServer, context: Callable[..., Context]
+) -> None:
+    server.script = [answers("Fixed.")]
+    asked = proposer(settings(model="m"), store, API, {"OPENAI_BASE_URL": server.url})
+    verdict = Verdict(status=Status.COMPILE_ERROR, reason="BLOCK must be a power of 2", task="t", device="rtx4090")
+    failure = Failure(PLAIN.replace("BLOCK=1024", "BLOCK=1000"), verdict)
+
+    proposal = asked.propose(context(PLAIN, stage(num_warps=(4, 8)), failure=failure))
+
+    assert proposal is not None
+    assert proposal.prompt is not None
+    assert "BLOCK must be a power of 2" in proposal.prompt
+    assert "BLOCK=1000" in proposal.prompt
+
+
+def test_a_saved_run_is_replayed(store: Store, context: Callable[..., Context]) -> None:
+    digest = store.put_candidate(PLAIN)
+    run = store.open_run("key", {})
+    said = {"prompt": store.put_text("Improve."), "reply": store.put_text("Use 8 warps."), "model": "m"}
+    common = {"stage": "finetune", "candidate": digest, "decision": "duplicate"}
+    store.add_step(run.id, Step(index=0, kind="start", candidate=digest, decision="start"))
+    store.add_step(run.id, Step(index=1, change="8 warps", **common, **said))
+    store.add_step(run.id, Step(index=2, change="r", **common))
+
+    replayed = proposer(settings("recorded", run=run.id[:6]), store, API, {})
+    made = context(PLAIN, stage())
+    first, second, third = replayed.propose(made), replayed.propose(made), replayed.propose(made)
+
+    assert first is not None
+    assert (first.prompt, first.reply, first.change, first.model) == ("Improve.", "Use 8 warps.", "8 warps", "m")
+    assert second is not None
+    assert (second.source, second.reply) == (PLAIN, None)
+    assert third is None
