@@ -34,6 +34,7 @@ class CudaNames(TorchFunctionMode):
 
     def __enter__(self) -> Self:
         self._patches.enter_context(_cuda_module(self._device))
+        self._patches.enter_context(patch.object(torch.autocast, "__init__", _autocast_init(torch.autocast.__init__)))
         self._patches.enter_context(patch.object(FakeTensor, "device", _fake_device_property()))
         super().__enter__()
         return self
@@ -54,6 +55,8 @@ class CudaNames(TorchFunctionMode):
         answer = _ANSWERS.get(func)
         if answer is not None:
             return answer(*args)
+        if func is torch.device:  # a name, not a place: it stays what the candidate called it
+            return func(*args, **(kwargs or {}))
         options = {name: _on_cpu(value) for name, value in (kwargs or {}).items() if name != "pin_memory"}
         if isinstance(options.get("device"), int):
             options["device"] = CPU  # a bare number is the index of a GPU
@@ -99,6 +102,17 @@ def _fake_device_property() -> property:
         return real if asker.partition(".")[0] == "torch" or real.type == "meta" else CUDA
 
     return property(device)
+
+
+def _autocast_init(init: Callable[..., None]) -> Callable[..., None]:
+    """torch.autocast("cuda") as torch.autocast("cpu") with CUDA's default type."""
+
+    def start(context: Any, device_type: str, dtype: torch.dtype | None = None, *args: Any, **kwargs: Any) -> None:
+        if device_type == "cuda":
+            device_type, dtype = "cpu", dtype or torch.float16
+        init(context, device_type, dtype, *args, **kwargs)
+
+    return start
 
 
 class _Context:

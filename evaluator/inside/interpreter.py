@@ -61,13 +61,13 @@ def _install_bounds() -> None:
     rmw, cas = Builder.create_atomic_rmw, Builder.create_atomic_cas
     to_pointer = Builder.create_int_to_ptr
 
-    def create_masked_load(self: Any, pointers: Any, mask: Any, *rest: Any) -> Any:
+    def create_masked_load(self: Any, pointers: Any, mask: Any, *rest: Any, **options: Any) -> Any:
         _check(pointers, mask, "load")
-        return load(self, pointers, mask, *rest)
+        return load(self, pointers, mask, *rest, **options)
 
-    def create_masked_store(self: Any, pointers: Any, value: Any, mask: Any, *rest: Any) -> Any:
+    def create_masked_store(self: Any, pointers: Any, value: Any, mask: Any, *rest: Any, **options: Any) -> Any:
         _check(pointers, mask, "store")
-        return store(self, pointers, value, mask, *rest)
+        return store(self, pointers, value, mask, *rest, **options)
 
     def create_atomic_rmw(self: Any, operation: Any, pointers: Any, value: Any, mask: Any, *rest: Any) -> Any:
         _check(pointers, mask, "atomic")

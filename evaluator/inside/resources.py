@@ -49,7 +49,7 @@ def assemble(kernel: Any) -> Usage:
 
 
 def count_loads(function: JITFunction[Any]) -> int:
-    """Distinct pointer expressions that `function`, and the jitted functions it calls, give to tl.load."""
+    """Distinct pointers, or descriptors and offsets, that `function` and the jitted functions it calls load from."""
     return len(_loads(function, set()))
 
 
@@ -65,6 +65,8 @@ def _loads(function: JITFunction[Any], seen: set[int]) -> set[tuple[str, str]]:
         callee = _resolve(node.func, scope)
         if callee is tl.load and (pointer := _pointer(node)) is not None:
             found.add((function.__name__, ast.unparse(pointer)))
+        elif callee is None and isinstance(node.func, ast.Attribute) and node.func.attr == "load":
+            found.add((function.__name__, ast.unparse(node)))  # a tensor descriptor's method
         elif isinstance(callee, JITFunction) and not callee.__module__.startswith("triton."):
             found |= _loads(callee, seen)
     return found

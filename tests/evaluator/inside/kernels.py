@@ -242,3 +242,27 @@ CAUGHT = BROKEN.replace(
     "        broken[(1,)](x, y)\n",
     "        try:\n            broken[(1,)](x, y)\n        except Exception:\n            y = torch.relu(x)\n",
 )
+
+DESCRIPTORS = (
+    HEAD
+    + """
+from triton.tools.tensor_descriptor import TensorDescriptor
+
+def set_block(arguments):
+    arguments["x"].block_shape = arguments["y"].block_shape = [arguments["ROWS"], 64]
+
+@triton.autotune(
+    [triton.Config({"ROWS": 32}, pre_hook=set_block), triton.Config({"ROWS": 64}, pre_hook=set_block)], key=["rows"])
+@triton.jit
+def double(x, y, rows, ROWS: tl.constexpr):
+    row = tl.program_id(0) * ROWS
+    y.store([row, 0], x.load([row, 0]) * 2)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        x, out = TensorDescriptor.from_tensor(x, [1, 64]), TensorDescriptor.from_tensor(y, [1, 64])
+        double[lambda meta: (y.shape[0] // meta["ROWS"],)](x, out, y.shape[0])
+        return y
+"""
+)

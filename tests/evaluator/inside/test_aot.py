@@ -23,6 +23,7 @@ JOBS: dict[str, Any] = {
     "data_dependent": {"source": kernels.DATA_DEPENDENT, "inputs": SQUARE, "small": [[[8, 16], "float32"]]},
     "data_dependent_only": {"source": kernels.DATA_DEPENDENT, "inputs": SQUARE},
     "no_kernel": {"source": kernels.NO_KERNEL, "inputs": SQUARE},
+    "descriptors": {"source": kernels.DESCRIPTORS, "inputs": [[[128, 64], "float32"]]},
     "caught": {"source": kernels.CAUGHT, "inputs": SQUARE},
 }
 
@@ -139,3 +140,9 @@ def test_a_candidate_that_launches_nothing_has_no_kernels(answers: dict[str, Any
 def test_a_compile_error_that_the_candidate_catches_is_noted(answers: dict[str, Any]) -> None:
     assert answers["caught"]["kernels"] == []
     assert "no_such_function" in answers["caught"]["notes"][0]
+
+
+def test_tensor_descriptors_get_their_blocks_from_the_configuration(answers: dict[str, Any]) -> None:
+    first, second = answers["descriptors"]["kernels"]
+    assert (first["grid"], second["grid"]) == ([4], [2])
+    assert first["loads"] == 1
