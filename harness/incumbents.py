@@ -32,7 +32,8 @@ class Incumbents:
         known = store.profile(digest, task.digest, fingerprint)
         if known is not None and self._complete(known):
             return known
-        self.tell(f"profiling {digest[:12]}")
+        if self.settings.device:
+            self.tell(f"profiling {digest[:12]}")
         request = Request(
             source=store.source(digest),
             digest=digest,

@@ -170,7 +170,7 @@ def best_line(state: State) -> str:
     verdict = state.verdicts.get(state.current)
     if verdict is None:
         return "best so far: nothing that works yet"
-    name = "best so far" if verdict.measured else "nominated so far"
+    name = "best so far" if verdict.measured else "current code"
     return f"{name}: {state.current[:12]}, {headline(verdict)}"
 
 

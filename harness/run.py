@@ -180,7 +180,7 @@ def keep_best(settings: Settings, store: Store, digest: str, row: Row, rows: tup
         _say(console, f"An earlier run's {before.id} is faster ({before.time_ms:.4g} ms) and stays.")
     else:
         best.write(path, store.source(digest), row)
-    _say(console, ("best: " if row.measured else "nominated, unmeasured: ") + str(path))
+    _say(console, f"{best.standing(row)}: {path}")
 
 
 def _say(console: Console, text: str) -> None:

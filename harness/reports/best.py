@@ -48,6 +48,13 @@ def write(path: Path, source: str, row: Row) -> None:
         ) from error
 
 
+def standing(row: Row) -> str:
+    """What may be said about the kernel: it is the best only if that was measured."""
+    if row.measured:
+        return "best"
+    return "nominated, unmeasured" if row.nominated else "unmeasured, and nothing was nominated instead"
+
+
 def header(row: Row) -> str:
     """Comment lines on origin and standing. Comments are no part of a candidate's identity."""
     lines = [f"Candidate {row.id}, {row.status}: {row.task} on {row.device}."]
@@ -56,7 +63,5 @@ def header(row: Row) -> str:
         said = [f"{factor:.2f}x {name}" for factor, name in over if factor is not None]
         lines.append(f"Measured: {row.time_ms:.4g} ms" + (f" ({', '.join(said)})." if said else "."))
     else:
-        lines.append(
-            "Nominated, unmeasured: compiled for this GPU and checked without it. Nothing says that it is faster."
-        )
+        lines.append(f"{standing(row).capitalize()}: compiled for this GPU and checked without it. It may be slower.")
     return "".join(f"# {neutralise(' '.join(line.split()))}\n" for line in lines)

@@ -14,6 +14,7 @@ from evaluator.request import Request
 from evaluator.service import Evaluator
 from evaluator.verdict import Status, Verdict
 from harness.evaluation import Judge
+from harness.llm.budget import Spent
 from harness.loop import Ending, Loop
 from harness.progress import PlainProgress
 from harness.proposers.base import Context, Proposal, Proposer
@@ -241,6 +242,34 @@ def test_a_budget_stops_a_run_and_a_raised_one_goes_on(
     run.given = run.given.model_copy(update={"budget": BudgetSettings(usd=None)})
     assert run.go().finished
     assert run.log == undisturbed.log
+
+
+class Priced(Script):
+    """A script whose replies could cost three times what they do."""
+
+    def worst(self, context: Context) -> Spent:
+        return Spent(usd=0.03, tokens=300, calls=1)
+
+
+def test_nothing_is_asked_for_that_could_pass_the_budget(bench: Any) -> None:
+    run = bench(MEASURED, Priced(ROUNDS), search=SIX, budget=BudgetSettings(usd=0.05))
+    ending = run.go()
+    assert not ending.finished
+    assert "the next step could cost $0.03, and $0.02 is left" in ending.reason
+    assert State.from_steps(run.steps).spent.usd == pytest.approx(0.03)
+
+
+def test_the_proposer_is_told_what_is_left(bench: Any) -> None:
+    left: list[float | None] = []
+
+    class Watching(Script):
+        def propose(self, context: Context) -> Proposal | None:
+            left.append(context.left_usd)
+            return super().propose(context)
+
+    bench(MEASURED, Watching(ROUNDS[:1] * 2), search=SearchSettings(rounds=2), budget=BudgetSettings(usd=1.0)).go()
+    bench(MEASURED, Watching(ROUNDS[:1]), search=SearchSettings(rounds=1)).go()
+    assert left == [pytest.approx(1.0), pytest.approx(0.99), None]
 
 
 UNMEASURED = {

@@ -118,9 +118,9 @@ def test_the_headline_of_a_verified_candidate(found: Verdict, said: str) -> None
     assert headline(found) == said
 
 
-def test_what_was_nominated_is_not_called_best() -> None:
+def test_what_was_not_measured_is_not_called_best() -> None:
     state = State.from_steps([step(0, "start", verdict(), kind="start")])
-    assert best_line(state).startswith("nominated so far: 0000")
+    assert best_line(state).startswith("current code: 0000")
 
 
 def test_an_unknown_price_is_said_to_be_unknown() -> None:

@@ -130,7 +130,7 @@ def test_a_failing_machine_interrupts_the_run_and_what_was_found_is_shown(tmp_pa
             Console(file=out, width=140),
             opener=lambda _: cast(Any, RecordedEvaluator(table)),
         )
-    assert "nominated, unmeasured: " in out.getvalue()
+    assert "unmeasured, and nothing was nominated instead: " in out.getvalue()
     record, _ = log(tmp_path)
     assert (record.state, "the oracle died" in record.reason) == ("interrupted", True)
 
