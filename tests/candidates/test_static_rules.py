@@ -75,11 +75,9 @@ HONEST = {
         "            setattr(self, f'w{i}', nn.Parameter(torch.ones(1)))\n\n    def forward",
     )
     .replace("return y", "return y + getattr(self, f'w{0}')"),
-    "argument called input": module()
-    .replace("(self, x)", "(self, input)")
-    .replace("(x)", "(input)")
-    .replace("x.n", "input.n")
-    .replace("](x", "](input"),
+    "argument called input": module().replace(
+        "def forward(self, x):\n", "def forward(self, input):\n        x = input\n"
+    ),
     "local called F": within("T, F = x.shape\ny = torch.empty((T, F), device=x.device)\nz = max(F, T)"),
     "torch functions with the names of modules": within(
         "a = torch.select(x, 0, 0)\nb = torch.chunk(x, 2)\nc = torch.trace(x)"
