@@ -19,14 +19,14 @@ class _Chosen(dict[Any, Config]):
 
     def __init__(self, by_key: dict[str, Config], default: Config) -> None:
         super().__init__()
-        self._by_key = by_key
+        self.by_key = by_key
         self._default = default
 
     def __contains__(self, key: object) -> bool:
         return True
 
     def __getitem__(self, key: Any) -> Config:
-        return self._by_key.get(_text(key), self._default)
+        return self.by_key.get(_text(key), self._default)
 
 
 def chosen(module: ModuleType) -> dict[str, list[dict[str, Any]]]:
@@ -37,7 +37,9 @@ def chosen(module: ModuleType) -> dict[str, list[dict[str, Any]]]:
     """
     choices: dict[str, list[dict[str, Any]]] = {}
     for name, tuner in _autotuners(module):
-        found = [{"key": _text(key), **describe_config(config)} for key, config in tuner.cache.items()]
+        pinned = tuner.cache.by_key if isinstance(tuner.cache, _Chosen) else {}
+        tuned = pinned or {_text(key): config for key, config in tuner.cache.items()}
+        found = [{"key": key, **describe_config(config)} for key, config in tuned.items()]
         if not found and getattr(tuner, "best_config", None) is not None:
             found = [{"key": "", **describe_config(tuner.best_config)}]
         if found:

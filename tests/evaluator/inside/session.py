@@ -136,6 +136,7 @@ def pin_all(jobs: dict[str, Any], device: Any, folder: Path) -> dict[str, Any]:
                 forward(module, rows)
                 answers["by_key"].append(describe_config(module.layernorm.best_config))
             answers["by_key_trials"] = trials
+            answers["by_key_again"] = pins.chosen(module) == differing
             try:
                 pins.pin(module, {"layernorm": [{"key": "", **second, "num_warps": 16}]})
             except pins.PinError as error:

@@ -41,6 +41,7 @@ def test_facts_of_a_kernel_that_was_not_loaded_come_from_assembling_it_again(ans
 def test_choices_that_differ_by_key_are_pinned_by_key(answers: dict[str, Any]) -> None:
     assert answers["by_key"] == [FIRST, SECOND, FIRST]
     assert answers["by_key_trials"] == 3
+    assert answers["by_key_again"]
 
 
 def test_a_choice_that_the_candidate_does_not_list_is_refused(answers: dict[str, Any]) -> None:
