@@ -11,7 +11,7 @@ from triton.runtime.driver import driver
 
 from evaluator.inside.device import Device
 
-# Both values are stated because Triton's own defaults differ between versions. Workers on a GPU use the same.
+# Stated because the default differs between Triton versions. Workers on a GPU should set the same.
 ENVIRONMENT = {"TRITON_DEFAULT_FP_FUSION": "1"}
 
 
