@@ -79,16 +79,13 @@ def load(overrides: Sequence[str] = ()) -> Settings:
     return resolve(config)
 
 
-def run_application(
-    arguments: Sequence[str], job: Callable[[Callable[[], Settings]], int], program: str = "harness run"
-) -> int:
+def run_application(arguments: Sequence[str], job: Callable[[Callable[[], Settings]], int]) -> int:
     """Be a Hydra application over these arguments (overrides and Hydra's own flags).
 
     Args:
         arguments: what follows `harness run`.
         job: called once for each run, with a function that gives its settings; returns an exit code, raises nothing
             but KeyboardInterrupt.
-        program: what Hydra calls us.
 
     Returns:
         The worst exit code of all runs; 0 if Hydra had something else to do (`--cfg job`, `--help`).
@@ -97,8 +94,6 @@ def run_application(
         UsageError: the overrides can't be used.
         SystemExit: from Hydra's parser of flags.
     """
-    import hydra
-
     sweep = any(flag in ("-m", "--multirun", "hydra.mode=MULTIRUN") for flag in arguments)
     check(arguments)
     _fill_environment()
@@ -113,10 +108,22 @@ def run_application(
                 file.write(f"{code}\n")
 
         called = sys.argv
-        sys.argv = [program, *words.write_plainly(arguments, sweep)]
-        with _HydraErrors():
-            hydra.main(version_base="1.3", config_path=str(APPLICATION), config_name="run")(application)()
+        _be_hydra("harness run", words.write_plainly(arguments, sweep), application)
         return max((int(line) for line in codes.read_text().split()), default=0) if codes.exists() else 0
+
+
+def complete(arguments: Sequence[str]) -> None:
+    """Let Hydra answer its flag for shell completion (`-sc install=bash`, `-sc query=bash`)."""
+    _fill_environment()
+    _be_hydra("harness", arguments, lambda config: None)
+
+
+def _be_hydra(program: str, arguments: Sequence[str], application: "Callable[[DictConfig], None]") -> None:
+    import hydra
+
+    sys.argv = [program, *arguments]
+    with _HydraErrors():
+        hydra.main(version_base="1.3", config_path=str(APPLICATION), config_name="run")(application)()
 
 
 class _HydraErrors:

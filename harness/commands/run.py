@@ -3,9 +3,9 @@
 import os
 from collections.abc import Callable, Sequence
 
+from harness import config
 from harness.boundary import guarded
 from harness.cli import COMPLETION
-from harness.config import run_application
 from harness.settings import Settings
 
 
@@ -17,7 +17,7 @@ def main(words: Sequence[str], debug: bool) -> int:
     def job(settings: Callable[[], Settings]) -> int:
         return guarded(lambda: search(settings()), debug)
 
-    return run_application(words, job)
+    return config.run_application(words, job)
 
 
 def search(settings: Settings) -> int:
@@ -39,4 +39,5 @@ def complete(words: Sequence[str]) -> int:
             print("\n".join(own) if shell == "fish" else " ".join(own))
             return 0
         os.environ["COMP_LINE"] = completion.without_command(line)
-    return run_application(words, lambda _: 0, program="harness")
+    config.complete(words)
+    return 0
