@@ -115,5 +115,5 @@ class Loan:
 def _dense_strides(like: torch.Tensor) -> tuple[int, ...]:
     """The tensor's own strides, or contiguous ones where elements overlap (expanded tensors can't be written to)."""
     if any(stride == 0 and size > 1 for size, stride in zip(like.shape, like.stride(), strict=True)):
-        return torch.empty(like.shape, device="meta").stride()
-    return like.stride()
+        return tuple(torch.empty(like.shape, device="meta").stride())
+    return tuple(like.stride())

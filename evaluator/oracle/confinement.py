@@ -12,6 +12,8 @@ from evaluator.request import Limits
 from evaluator.sandbox import Spec, probe
 from evaluator.sandbox.paths import import_folders
 
+_THREADS = "4"
+
 
 class Confinement:
     """Makes sandbox specifications for workers.
@@ -58,6 +60,10 @@ class Confinement:
                 "PYTHONUNBUFFERED": "1",
                 "TRITON_DEFAULT_FP_FUSION": "1",
                 "LD_LIBRARY_PATH": self._libraries,
+                # Thread pools sized for a host of many cores would pass the limit on processes.
+                "OMP_NUM_THREADS": _THREADS,
+                "OPENBLAS_NUM_THREADS": _THREADS,
+                "TORCHINDUCTOR_COMPILE_THREADS": "1",
             },
             fds=(fd,),
             memory_gb=limits.memory_gb,

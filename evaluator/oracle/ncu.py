@@ -33,9 +33,9 @@ def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[
     names = "|".join(kernels)
     return (
         *(str(ncu), "--csv", "--page", "raw", "--print-units", "base", "--clock-control", "none"),
-        *("--profile-from-start", "off"),
-        *("--target-processes", "application-only", "--kernel-name-base", "function"),
-        *("--kernel-name", f"regex:^({names})$", "--metrics", ",".join(metrics)),
+        *("--profile-from-start", "off", "--target-processes", "application-only"),
+        *("--kernel-name-base", "function", "--kernel-name", f"regex:^({names})$"),
+        *("--metrics", ",".join(metrics)),
     )
 
 

@@ -42,7 +42,7 @@ class Profiler:
             output = self._run(request, ncu.command(self._ncu, dict.fromkeys((*metrics, *_ALWAYS)), kernels))
         except (WorkerFailure, Mismatch, Violation) as error:
             return Profile(source="static", missing=metrics, reason=f"the profiler's run failed: {error}"[:500])
-        found = {name: values for name, values in ncu.parse(output).items() if name in kernels}
+        found = _wanted(ncu.parse(output), kernels, metrics)
         if not found:
             reason = ncu.refusal(output) or f"the profiler saw no launch of {', '.join(kernels)}"
             return Profile(source="static", missing=metrics, reason=reason)
@@ -68,6 +68,21 @@ class Profiler:
             return worker.finish(_EXIT_S)
         finally:
             examination.close()
+
+
+def _wanted(
+    found: dict[str, dict[str, float]], kernels: tuple[str, ...], metrics: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """What was asked for and the launch's own properties, which come at no cost; not the device's many attributes."""
+    return {
+        kernel: {
+            name: value
+            for name, value in values.items()
+            if name in metrics or name in _ALWAYS or name.startswith("launch__")
+        }
+        for kernel, values in found.items()
+        if kernel in kernels
+    }
 
 
 def own_kernels(source: str) -> tuple[str, ...]:

@@ -52,11 +52,10 @@ class Unmeasured:
     def _compile(self, request: Request, report: Report) -> None:
         """Facts about every kernel that forward launches; a kernel that can't run on the target fails."""
         with report.step("compile"):
-            message = {"do": "compile", "source": request.source, "class": "ModelNew", "true": None, "small": None}
-            message["true"] = self._true_sizes(request.task).message()
             small = self._small_reference(request.task)
-            if isinstance(small, Reference):
-                message["small"] = _sizes(small).message()
+            message: dict[str, Any] = {"do": "compile", "source": request.source, "class": "ModelNew"}
+            message["true"] = self._true_sizes(request.task).message()
+            message["small"] = _sizes(small).message() if isinstance(small, Reference) else None
             worker = self._compilers.take()
             try:
                 answer = worker.ask(message, self._settings.limits.compile_s)

@@ -129,9 +129,14 @@ class Pool:
     """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate."""
 
     def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int) -> None:
-        self._new = lambda: WorkerHandle(mode, confinement, limits)
+        self._mode = mode
+        self._confinement = confinement
+        self._limits = limits
         self._size = size
         self._waiting: list[WorkerHandle] = []
+
+    def _new(self) -> WorkerHandle:
+        return WorkerHandle(self._mode, self._confinement, self._limits)
 
     def take(self) -> WorkerHandle:
         """A ready worker; another one is started in its place.

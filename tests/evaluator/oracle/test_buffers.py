@@ -34,7 +34,8 @@ def test_what_one_side_writes_the_other_reads(tensor: torch.Tensor) -> None:
     place = loan.place(tensor)
     loan.tensor(place).copy_(tensor)
     seen = open_elsewhere(loan).tensor(place)
-    assert seen.shape == tensor.shape and seen.dtype == tensor.dtype
+    assert seen.shape == tensor.shape
+    assert seen.dtype == tensor.dtype
     assert torch.equal(seen, tensor)
     seen.zero_()
     assert not loan.tensor(place).any()

@@ -66,7 +66,8 @@ def test_a_result_full_of_zeros_for_a_reference_of_zeros_passes_and_ones_do_not(
     truth = torch.zeros(8, dtype=torch.float64)
     assert compare(torch.zeros(8), truth).problem == ""
     found = compare(torch.ones(8), truth)
-    assert found.problem and found.max_scaled == math.inf
+    assert found.problem
+    assert found.max_scaled == math.inf
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.bool, torch.uint8])

@@ -23,7 +23,7 @@ def test_few_samples_give_their_whole_range() -> None:
 
 @pytest.mark.parametrize("samples", [[], [0.0], [-1.0, 2.0], [math.nan], [math.inf]])
 def test_impossible_times_are_refused(samples: list[float]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="positive"):
         summarise(samples)
 
 
@@ -48,5 +48,5 @@ def test_equal_candidates_are_rarely_called_better() -> None:
 
 
 def test_one_round_is_no_evidence() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="two rounds"):
         gain([0.1], "other", 1.0)
