@@ -3,8 +3,9 @@
 import shlex
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -19,9 +20,10 @@ from evaluator.service import Evaluator
 from harness import terminal
 from harness.evaluation import Judge
 from harness.interruption import Interruption
+from harness.llm.address import redact_url
 from harness.llm.budget import limits
 from harness.loop import Ending, Loop
-from harness.progress import choose, spent_words
+from harness.progress import choose, one_line, spent_words
 from harness.proposers import select
 from harness.proposers.base import Context, Failure
 from harness.proposers.recorded import RecordedProposer
@@ -63,7 +65,7 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
         _say(console, settings.note)
     require_a_beginning(settings)
     with Store.open(settings.store.url, settings.store.root) as store:
-        run = store.open_run(settings.key, settings.model_dump(mode="json"), fresh=settings.fresh)
+        run = store.open_run(settings.key, recorded(settings), fresh=settings.fresh)
         try:
             ending = resume(settings, store, run, console, opener)
         except HarnessError:
@@ -72,6 +74,14 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
             raise
         _say(console, closing_line(ending, run))
         return report(settings, store, run, console)
+
+
+def recorded(settings: Settings) -> dict[str, Any]:
+    """The settings as they are kept with the run: without what a URL may say about its user."""
+    plain = settings.model_dump(mode="json")
+    if settings.llm.base_url:
+        plain["llm"]["base_url"] = redact_url(settings.llm.base_url)
+    return plain
 
 
 def require_a_beginning(settings: Settings) -> None:
@@ -147,10 +157,18 @@ def stoppable(tell: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
 def closing_line(ending: Ending, run: RunRecord) -> str:
     """How the run stands, and what the person can do next."""
     if ending.finished:
-        return f"run {run.id} is finished: {ending.reason}. fresh=true begins anew."
-    again = shlex.join(["harness", *sys.argv[1:]]) if len(sys.argv) > 1 else "the same command"
+        return f"run {run.id} is finished: {one_line(ending.reason)}. fresh=true begins anew."
+    again = command_again(sys.argv[1:])
     hint = f"go on with: {again}" if ending.reason == "interrupted" else "raise the bound and the run goes on"
-    return f"run {run.id} stopped: {ending.reason}; {hint}"
+    return f"run {run.id} stopped: {one_line(ending.reason)}; {hint}"
+
+
+def command_again(words: Sequence[str]) -> str:
+    """The command that goes on with a run: without `fresh`, which would begin anew, and never with a password."""
+    kept = [word for word in words if not word.startswith("fresh=")]
+    if not kept or any("://" in word and "@" in word for word in kept):
+        return "the same command, without fresh=true"
+    return shlex.join(["harness", *kept])
 
 
 def report(settings: Settings, store: Store, run: RunRecord, console: Console) -> int:

@@ -17,8 +17,8 @@ from candidates import identity
 from candidates.store import RunRecord, Store
 from evaluator.errors import OracleError, UsageError
 from evaluator.verdict import Status, Verdict
-from harness.run import execute
-from harness.settings import BudgetSettings, ProposerSettings, SearchSettings, Settings
+from harness.run import command_again, execute
+from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, SearchSettings, Settings
 from tests.harness import recording
 from tests.harness.recording import RecordedEvaluator, Ties, digest, failed, settings, verdict
 
@@ -115,6 +115,14 @@ def test_nothing_verified_is_exit_code_1_and_the_reason_is_said(tmp_path: Path) 
     assert "1 wrong_output" in said
 
 
+def test_no_password_of_a_url_is_kept_with_the_run(tmp_path: Path) -> None:
+    llm = LlmSettings(base_url="https://someone:hunter2@models.example/v1")
+    run(settings(tmp_path, device="", llm=llm), Ties(verdict()))
+    kept = log(tmp_path)[0].settings
+    assert "models.example" in kept["llm"]["base_url"]
+    assert "hunter2" not in str(kept)
+
+
 def test_without_a_start_the_rules_are_refused_before_anything_is_opened(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no starting candidate"):
         run(settings(tmp_path, task=recording.task(start="")), {})
@@ -165,6 +173,19 @@ def test_a_worse_run_leaves_the_best_file_alone(tmp_path: Path) -> None:
     assert best.read_text() == before
     assert "An earlier run's" in said
     assert said.splitlines()[-1] == f"best: {best}"
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        (["run", "stage=finetune", "fresh=true"], "harness run stage=finetune"),
+        (["run", "task=a b.py"], "harness run 'task=a b.py'"),
+        (["run", "llm.base_url=https://me:hunter2@example.org/v1"], "the same command, without fresh=true"),
+        ([], "the same command, without fresh=true"),
+    ],
+)
+def test_how_to_go_on(words: list[str], again: str) -> None:
+    assert command_again(words) == again
 
 
 # Ctrl-C, in a process of its own.
