@@ -41,3 +41,8 @@ class Gpu(BaseModel):
         """Compute capability as Triton writes it: 89 for 8.9."""
         major, minor = self.compute_capability.split(".")
         return int(major) * 10 + int(minor)
+
+    @property
+    def unmeasured(self) -> str:
+        """What stands in place of a device's name where code was compiled for this GPU and nothing ran on it."""
+        return f"{self.name} (compile target)"

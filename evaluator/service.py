@@ -68,7 +68,7 @@ class Evaluator:
             answer = self._ask(message, progress)
         except OracleError as error:
             self.close()
-            device = self._device.name if self._device else f"{self._target.name} (compile target)"
+            device = self._device.name if self._device else self._target.unmeasured
             return Verdict(status=Status.INFRA_ERROR, reason=error.problem, task=request.task.name, device=device)
         return Verdict.model_validate_json(answer["verdict"])
 

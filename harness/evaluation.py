@@ -39,7 +39,7 @@ class Judge:
         self.api = api
         description = evaluator.describe()
         self.fingerprint: str = description["fingerprint"]
-        self.device: str = description["device"] or f"{settings.gpu.name} (compile target)"
+        self.device: str = description["device"] or settings.gpu.unmeasured
 
     def judge(
         self,

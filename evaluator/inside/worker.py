@@ -31,6 +31,7 @@ class Worker:
         from evaluator.inside.device import Device
         from evaluator.inside.memory import Loans
 
+        self._mode = mode
         self._target = Device.of(target)
         self.device = "cuda" if mode == "device" else "cpu"
         self._channel = channel
@@ -82,6 +83,10 @@ class Worker:
 
     def _forward(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._session.set_inputs(message["inputs"], message["input_places"])
+        if self._mode == "interpret":
+            from evaluator.inside import interpreter
+
+            interpreter.choose(message["draw"])  # another configuration of each autotuner for each draw
         with self._names():
             return dict(self._session.deliver(self._session.forward(), message["output_places"]))
 

@@ -144,6 +144,7 @@ class Examination:
         claim = self.worker.ask(
             {
                 "do": "forward",
+                "draw": comparison.draws,
                 "inputs": self._inputs,
                 "input_places": self._input_places,
                 "output_places": self._outputs,

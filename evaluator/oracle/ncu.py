@@ -42,8 +42,8 @@ def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[
 def parse(output: str) -> dict[str, dict[str, float]]:
     """Metrics by kernel name from `ncu --csv --page raw`; several launches of a kernel are averaged.
 
-    The CSV comes among the program's own lines and the profiler's `==PROF==` lines; its second row holds units (base units are asked for);
-    numbers have thousands separators.
+    The CSV comes among the program's own lines and the profiler's `==PROF==` lines; its second row holds units (base
+    units are asked for); numbers have thousands separators.
     """
     lines = output.splitlines()
     starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER)]

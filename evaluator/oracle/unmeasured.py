@@ -41,7 +41,7 @@ class Unmeasured:
 
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
         """One verdict, never a time."""
-        report = Report(request, f"{request.target.name} (compile target)", progress)
+        report = Report(request, request.target.unmeasured, progress)
         report.evidence["transport"] = "memfd"
         try:
             self._compile(request, report)
