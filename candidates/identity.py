@@ -14,6 +14,8 @@ import hashlib
 import warnings
 from typing import Any
 
+from candidates import syntax
+
 _TREE = b"candidate tree 1\n"
 _TEXT = b"candidate text 1\n"
 
@@ -27,13 +29,19 @@ def digest(source: str) -> str:
     Two sources that differ in comments, layout, docstrings or quoting have the same digest. If `source` is not valid
     for the running Python, it is the digest of its text with line ends, trailing blanks and outer blank lines removed.
     """
+    tree = None if syntax.declares_other_encoding(source) else _tree(source)
+    if tree is None:
+        return hashlib.sha256(_TEXT + _plain(source).encode("utf-8", "surrogatepass")).hexdigest()
+    return of_tree(tree)
+
+
+def _tree(source: str) -> ast.Module | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # under `-W error` an invalid escape would be a syntax error
-            tree = ast.parse(source.removeprefix("\ufeff"))
+            return ast.parse(source.removeprefix("\ufeff"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return hashlib.sha256(_TEXT + _plain(source).encode("utf-8", "surrogatepass")).hexdigest()
-    return of_tree(tree)
+        return None
 
 
 def of_tree(tree: ast.AST) -> str:

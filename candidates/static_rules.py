@@ -25,7 +25,7 @@ RULES: tuple[Callable[[Program], Iterator[Finding]], ...] = (
     access.builtins,
     access.attributes,
     access.dunder_names,
-    access.tensor_subclasses,
+    access.bases,
     language.names,
 )
 

@@ -1,6 +1,8 @@
 """Reading candidate source: parsed in one place, so that everyone sees the same tree and the same errors."""
 
 import ast
+import io
+import tokenize
 import warnings
 
 from candidates.text import neutralise
@@ -32,6 +34,8 @@ def parse(source: str) -> ast.Module:
     Raises:
         Unparsed: it is not valid Python, or nested deeper than anything written by hand.
     """
+    if declares_other_encoding(source):
+        raise Unparsed("the source declares another encoding than UTF-8, under which it would read differently", 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -45,6 +49,16 @@ def parse(source: str) -> ast.Module:
     if depth(tree) > MAX_DEPTH:
         raise Unparsed(f"the source is nested more than {MAX_DEPTH} levels deep")
     return tree
+
+
+def declares_other_encoding(source: str) -> bool:
+    """True if a coding comment would make Python read the saved file as other text than the one that was parsed."""
+    content = source.removeprefix("\ufeff").encode("utf-8", "replace")
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    except SyntaxError:  # an encoding that Python does not know
+        return True
+    return encoding != "utf-8"
 
 
 def depth(tree: ast.AST) -> int:

@@ -14,7 +14,7 @@ from candidates.rules.finding import Finding, Program, constant_text, is_builtin
 _IMPORTS = "Import only torch, torch.nn, torch.nn.functional, triton, triton.language, its libdevice, and of Python: "
 _IMPORTS += "math, typing, functools, itertools, dataclasses, contextlib, warnings."
 _HARD = frozenset(
-    [
+    {
         "os",
         "sys",
         "subprocess",
@@ -26,11 +26,17 @@ _HARD = frozenset(
         "shutil",
         "socket",
         "pathlib",
+        "threading",
+        "multiprocessing",
+        "glob",
+        "tempfile",
+        "runpy",
+        "marshal",
         "hub",
         "cpp_extension",
         "load_library",
         "_C",
-    ]
+    }
 )
 """Attributes that are refused on any object: whatever it turns out to be, this is not kernel code."""
 
@@ -191,7 +197,8 @@ def attributes(program: Program) -> Iterator[Finding]:
     for node in program.nodes:
         if isinstance(node, ast.Attribute):
             imported = node.attr in _HARD and program.scopes.paths(node)  # then `references` has the better words
-            if not is_super(program, node.value) and not imported:
+            inherited = is_super(program, node.value) and node.attr in tables.ALLOWED_ON_SUPER
+            if not inherited and not imported:
                 yield from _attribute(node, node.attr, _is_self(node.value))
         elif isinstance(node, ast.MatchClass):
             for name in node.kwd_attrs:
@@ -225,23 +232,16 @@ def dunder_names(program: Program) -> Iterator[Finding]:
 _SHADOWING = frozenset({"__builtins__", "__name__", "__class__", "__dict__", "__import__", "__build_class__"})
 
 
-def tensor_subclasses(program: Program) -> Iterator[Finding]:
-    """No subclass of Tensor or Parameter: its methods would run when the result is looked at."""
+def bases(program: Program) -> Iterator[Finding]:
+    """Bases can be read off, and none is Tensor or Parameter, whose methods would run when the result is looked at."""
+    tensors = {"torch.Tensor", "torch.nn.Parameter", "torch.nn.parameter.Parameter", "torch.nn.Buffer"}
     for node in program.nodes:
-        if isinstance(node, ast.ClassDef):
-            for base in node.bases:
-                paths = program.scopes.paths(base) & {
-                    "torch.Tensor",
-                    "torch.nn.Parameter",
-                    "torch.nn.parameter.Parameter",
-                }
-                if paths:
-                    yield _finding(
-                        "tensor-subclass",
-                        node,
-                        f"`{node.name}` is a subclass of {min(paths)}.",
-                        "Return plain tensors.",
-                    )
+        for base in node.bases if isinstance(node, ast.ClassDef) else ():
+            plain = base.value if isinstance(base, ast.Subscript) else base  # Generic[T]
+            if program.scopes.paths(plain) & tensors:
+                yield _finding("tensor-subclass", base, "A class is derived from Tensor.", "Return plain tensors.")
+            elif not isinstance(plain, ast.Name | ast.Attribute):
+                yield _finding("tensor-subclass", base, "A base class is computed.", "Write the base's name.")
 
 
 def is_super(program: Program, node: ast.AST) -> bool:

@@ -80,8 +80,8 @@ class Program:
 
     @cached_property
     def kernels(self) -> dict[str, ast.FunctionDef]:
-        """Top-level functions that `triton.jit` makes kernels of, by name: decorated, or passed to it."""
-        functions = {node.name: node for node in self.tree.body if isinstance(node, ast.FunctionDef)}
+        """Functions that `triton.jit` makes kernels of, by name: decorated, or passed to it."""
+        functions = {node.name: node for node in self.nodes if isinstance(node, ast.FunctionDef)}
         found = {
             name: node
             for name, node in functions.items()

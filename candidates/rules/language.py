@@ -4,7 +4,6 @@ import ast
 import difflib
 from collections.abc import Iterator
 
-from candidates.rules import tables
 from candidates.rules.finding import Finding, Program, constant_text, line_of
 
 _TL = "triton.language."
@@ -39,8 +38,8 @@ def names(program: Program) -> Iterator[Finding]:
 
 def _remedy(program: Program, name: str, shown: str) -> str:
     in_libdevice = shown == "libdevice"
-    if not in_libdevice and name in tables.INSTEAD:
-        return tables.INSTEAD[name]
+    if not in_libdevice and name in INSTEAD:
+        return INSTEAD[name]
     if not in_libdevice and name in program.api.libdevice:
         return f"Use libdevice.{name} (from triton.language.extra import libdevice)."
     if in_libdevice and name in program.api.language:
@@ -77,3 +76,32 @@ def _asks(test: ast.expr, name: str) -> bool:
         constant_text(node) == name or (isinstance(node, ast.Attribute) and node.attr == "__version__")
         for node in ast.walk(test)
     )
+
+
+INSTEAD: dict[str, str] = {
+    "tanh": "Use libdevice.tanh (from triton.language.extra import libdevice), or 2 * tl.sigmoid(2 * x) - 1.",
+    "gelu": "Write it out: 0.5 * x * (1 + tl.erf(x * 0.7071067811865476)).",
+    "silu": "Write it out: x * tl.sigmoid(x).",
+    "swish": "Write it out: x * tl.sigmoid(x).",
+    "mish": "Write it out with libdevice.tanh and libdevice.log1p: x * libdevice.tanh(libdevice.log1p(tl.exp(x))).",
+    "relu": "Write it out: tl.maximum(x, 0.0).",
+    "sigmoid": "Write it out: 1 / (1 + tl.exp(-x)).",
+    "softplus": "Write it out with libdevice.log1p: tl.maximum(x, 0.0) + libdevice.log1p(tl.exp(-tl.abs(x))).",
+    "softmax": "Write it out: subtract tl.max, take tl.exp, divide by tl.sum.",
+    "pow": "Use libdevice.pow (from triton.language.extra import libdevice), or x * x for a square.",
+    "square": "Write x * x.",
+    "mean": "Write tl.sum(x, axis) / n.",
+    "var": "Write it out: the mean of the squared differences from the mean.",
+    "matmul": "Use tl.dot on two-dimensional blocks.",
+    "any": "Use tl.max on the condition as integers.",
+    "all": "Use tl.min on the condition as integers.",
+    "isnan": "Write x != x, or use libdevice.isnan.",
+    "log1p": "Use libdevice.log1p (from triton.language.extra import libdevice).",
+    "expm1": "Use libdevice.expm1 (from triton.language.extra import libdevice).",
+    "round": "Use libdevice.rint (from triton.language.extra import libdevice).",
+    "concatenate": "Use tl.join or tl.cat.",
+    "sync_threads": "Use tl.debug_barrier; Triton places the barriers that a kernel needs itself.",
+    "syncthreads": "Use tl.debug_barrier; Triton places the barriers that a kernel needs itself.",
+    "shared_memory": "Triton manages shared memory itself; use tl.load and tl.dot.",
+}
+"""What to write for a name that people expect in triton.language and that is not there."""

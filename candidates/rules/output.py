@@ -52,7 +52,7 @@ def kernels(program: Program) -> Iterator[Finding]:
         return
     for name, kernel in program.kernels.items():
         own = set(ast.walk(kernel))
-        if any(isinstance(node, ast.Name) and node.id == name and node not in own for node in program.nodes):
+        if any(_names(node, name) and node not in own for node in program.nodes):
             return
     first = next(iter(program.kernels.values()))
     yield Finding(
@@ -61,6 +61,10 @@ def kernels(program: Program) -> Iterator[Finding]:
         message=f"No kernel is used: `{first.name}` is only defined.",
         remedy="Launch the kernel from forward: kernel[grid](...).",
     )
+
+
+def _names(node: ast.AST, name: str) -> bool:
+    return (isinstance(node, ast.Name) and node.id == name) or (isinstance(node, ast.Attribute) and node.attr == name)
 
 
 def test_code(program: Program) -> Iterator[Finding]:

@@ -70,7 +70,6 @@ ALLOWED_STDLIB = {
             "partial",
             "partialmethod",
             "reduce",
-            "singledispatch",
             "total_ordering",
             "update_wrapper",
             "wraps",
@@ -119,8 +118,8 @@ ALLOWED_TRITON = frozenset(
 )
 ALLOWED_TRITON_RUNTIME = frozenset({"errors", "OutOfResources"})
 
-_STDLIB_NAMES_IN_TORCH = frozenset({"chunk", "select", "trace", "random", "signal", "types"})
-FOREIGN_MODULES = frozenset(sys.stdlib_module_names) - ALLOWED_MODULES - _STDLIB_NAMES_IN_TORCH | {
+_STDLIB_NAMES_IN_TORCH = frozenset({"math", "chunk", "select", "trace", "random", "signal", "types"})
+FOREIGN_MODULES = frozenset(sys.stdlib_module_names) - _STDLIB_NAMES_IN_TORCH | {
     "np",
     "numpy",
     "torch",
@@ -243,7 +242,9 @@ ATTRIBUTE_BUILTINS = frozenset({"getattr", "setattr", "delattr", "hasattr"})
 """Allowed where they are called with a name that can be read in the source, not as values."""
 
 ALLOWED_DUNDER = frozenset({"__init__", "__name__", "__class__", "__version__", "__post_init__"})
-"""Double-underscore attributes that may be used on any object; on super() every one may."""
+"""Double-underscore attributes that may be used on any object."""
+
+ALLOWED_ON_SUPER = ALLOWED_DUNDER | {"__call__", "__enter__", "__exit__", "__repr__", "__setattr__", "__setstate__"}
 
 ALLOWED_DUNDER_NAMES = frozenset({"__name__", "__class__"})
 
@@ -287,6 +288,7 @@ FRAME_ATTRIBUTES = frozenset(
         "co_code",
         "co_consts",
         "mro",
+        "obj",  # of an AttributeError: the module that lacked it
     ]
 )
 
@@ -330,31 +332,3 @@ MODULE_LEVEL_CALLS = (
     "warnings",
 )
 """What a module may call while it is imported, with everything below; beside builtins and functions of its own."""
-
-INSTEAD: dict[str, str] = {
-    "tanh": "Use libdevice.tanh (from triton.language.extra import libdevice), or 2 * tl.sigmoid(2 * x) - 1.",
-    "gelu": "Write it out: 0.5 * x * (1 + tl.erf(x * 0.7071067811865476)).",
-    "silu": "Write it out: x * tl.sigmoid(x).",
-    "swish": "Write it out: x * tl.sigmoid(x).",
-    "mish": "Write it out with libdevice.tanh and libdevice.log1p: x * libdevice.tanh(libdevice.log1p(tl.exp(x))).",
-    "relu": "Write it out: tl.maximum(x, 0.0).",
-    "sigmoid": "Write it out: 1 / (1 + tl.exp(-x)).",
-    "softplus": "Write it out with libdevice.log1p: tl.maximum(x, 0.0) + libdevice.log1p(tl.exp(-tl.abs(x))).",
-    "softmax": "Write it out: subtract tl.max, take tl.exp, divide by tl.sum.",
-    "pow": "Use libdevice.pow (from triton.language.extra import libdevice), or x * x for a square.",
-    "square": "Write x * x.",
-    "mean": "Write tl.sum(x, axis) / n.",
-    "var": "Write it out: the mean of the squared differences from the mean.",
-    "matmul": "Use tl.dot on two-dimensional blocks.",
-    "any": "Use tl.max on the condition as integers.",
-    "all": "Use tl.min on the condition as integers.",
-    "isnan": "Write x != x, or use libdevice.isnan.",
-    "log1p": "Use libdevice.log1p (from triton.language.extra import libdevice).",
-    "expm1": "Use libdevice.expm1 (from triton.language.extra import libdevice).",
-    "round": "Use libdevice.rint (from triton.language.extra import libdevice).",
-    "concatenate": "Use tl.join or tl.cat.",
-    "sync_threads": "Use tl.debug_barrier; Triton places the barriers that a kernel needs itself.",
-    "syncthreads": "Use tl.debug_barrier; Triton places the barriers that a kernel needs itself.",
-    "shared_memory": "Triton manages shared memory itself; use tl.load and tl.dot.",
-}
-"""What to write for a name that people expect in triton.language and that is not there."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from candidates import identity
 from candidates.static_rules import check
 from tests.candidates.modules import API, module, rules, within
 
@@ -145,6 +146,14 @@ EVASIONS = {
     "torch function by assignment": module("class T:\n    __torch_function__ = None\n"),
     "numpy file": within("x.numpy().tofile('/tmp/x')"),
     "shared memory": within("x.share_memory_()"),
+    "by way of triton": within("tl.core.typing.get_type_hints(x)"),
+    "annotations that are evaluated": within("functools.singledispatch(lambda t: t)"),
+    "object of an error": within("try:\n    torch.nope\nexcept AttributeError as e:\n    e.obj.compile(1)"),
+    "super's getattribute": within("super().__getattribute__('__cl' + 'ass__')"),
+    "computed base": module("class T(type(1)):\n    pass\n"),
+    "unpacked base": module("class T(*[torch.Tensor]):\n    pass\n"),
+    "unknown module passed on": within("(lambda m: m)(torch.sparse).threading"),
+    "full-width letters": within("torch.\uff48\uff55\uff42.load('a', 'b')"),
     "storage from file": within("torch.UntypedStorage.from_file('x')"),
 }
 
@@ -167,3 +176,15 @@ def test_findings_have_a_line_and_a_remedy() -> None:
             assert 0 < finding.line <= source.count("\n")
             assert finding.message.endswith(".")
             assert finding.remedy
+
+
+@pytest.mark.parametrize("encoding", ["utf-7", "unicode_escape", "latin-1", "no-such-encoding"])
+def test_another_encoding_is_refused(encoding: str) -> None:
+    """Read from a file under such a declaration, a comment can turn into code."""
+    source = f"# -*- coding: {encoding} -*-\n# \\nimport os\n{module()}"
+    assert rules(source) == {"syntax"}
+    assert identity.digest(source) != identity.digest(module())
+
+
+def test_utf_8_may_be_declared() -> None:
+    assert check("# -*- coding: utf-8 -*-\n" + module(), API) == ()

@@ -1,5 +1,8 @@
 """The rules refuse what reaches out of a candidate, and let honest code pass."""
 
+from pathlib import Path
+from textwrap import indent
+
 import pytest
 
 from candidates.static_rules import check
@@ -100,6 +103,8 @@ HONEST = {
     "reading a flag": within("if torch.backends.cuda.matmul.allow_tf32:\n    pass"),
     "device guard": within("with torch.cuda.device(x.device):\n    pass"),
     "nested functions": within("def grid(meta):\n    return (triton.cdiv(x.numel(), meta['BLOCK']),)\ny = grid"),
+    "kernel under a condition": HEAD + "if hasattr(triton, 'jit'):\n" + indent(KERNEL, "    ") + MODEL,
+    "own super methods": within("z = super().__repr__()"),
     "all": "__all__ = ['ModelNew']\n" + module(),
 }
 
@@ -107,6 +112,14 @@ HONEST = {
 @pytest.mark.parametrize("source", HONEST.values(), ids=HONEST.keys())
 def test_honest_code_passes(source: str) -> None:
     assert [finding for finding in check(source, API) if finding.severity == "refuse"] == []
+
+
+STARTS = sorted(Path(__file__).parents[2].glob("conf/task/start/*.py"))
+
+
+@pytest.mark.parametrize("path", STARTS, ids=lambda path: path.stem)
+def test_bundled_starting_points_pass(path: Path) -> None:
+    assert check(path.read_text(), Api(language=frozenset(), libdevice=frozenset())) == ()
 
 
 SHAPE = {
