@@ -5,7 +5,7 @@ The names and their remedies are those of the static rules, so that prompt and c
 
 from dataclasses import dataclass
 
-from candidates.rules.tables import INSTEAD
+from candidates.rules.language import INSTEAD
 from evaluator.triton_api import TritonApi
 
 _ASSUMED = ("elu", "leaky_relu", "logsumexp", "std", "layer_norm", "erf", "rsqrt", "clamp", "fma", "dot", *INSTEAD)

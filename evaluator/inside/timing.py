@@ -25,7 +25,7 @@ class Stopwatch:
         self._spin_cycles = 0
 
     def warm(self, model: Runnable, calls: int) -> float:
-        """Call `calls` times, learn how long the host needs to enqueue one forward; returns one forward's time in ms."""
+        """Call `calls` times and learn how long the host needs to enqueue one forward; returns its GPU time in ms."""
         for _ in range(calls):
             model.forward()
         torch.cuda.synchronize()

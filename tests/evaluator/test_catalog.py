@@ -157,7 +157,7 @@ def edited_conf(tmp_path: Path, file: str, old: str, new: str) -> Path:
     ("old", "new", "expected"),
     [
         ("category: single", "category: double", "category"),
-        ("ROWS: 24", "ROWZ: 24", "ROWZ"),
+        ("ROWS: 12", "ROWZ: 12", "ROWZ"),
         ("title:", "titel:", "titel"),
         ("title:", "title: [", "not valid YAML"),
         ("reference/softmax.py", "reference/hardmax.py", "hardmax.py does not exist"),

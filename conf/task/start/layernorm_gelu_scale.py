@@ -39,7 +39,7 @@ def norm_gelu_scale(x, weight, bias, eps, scale):
     out = torch.empty_like(x)
     width = x.shape[-1]
     rows = x.numel() // width
-    norm_gelu_scale_kernel[(rows,)](x, weight, bias, out, width, eps, scale, BLOCK=32, num_warps=4, num_stages=2)
+    norm_gelu_scale_kernel[(rows,)](x, weight, bias, out, width, eps, scale, BLOCK=32, num_warps=8, num_stages=2)
     return out
 
 

@@ -28,7 +28,7 @@ def rmsnorm(x, weight, eps):
     x = x.contiguous()
     out = torch.empty_like(x)
     rows, width = x.shape
-    rmsnorm_kernel[(rows,)](x, weight, out, width, eps, BLOCK=128, num_warps=1, num_stages=2)
+    rmsnorm_kernel[(rows,)](x, weight, out, width, eps, BLOCK=2048, num_warps=1, num_stages=2)
     return out
 
 

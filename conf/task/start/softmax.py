@@ -34,7 +34,7 @@ def softmax(x):
     x = x.contiguous()
     out = torch.empty_like(x)
     rows, columns = x.shape
-    softmax_kernel[(rows,)](x, out, columns, BLOCK=256, num_warps=1, num_stages=2)
+    softmax_kernel[(rows,)](x, out, columns, BLOCK=2048, num_warps=1, num_stages=2)
     return out
 
 

@@ -20,7 +20,7 @@ def swiglu(x):
     rows, doubled = x.shape
     inner = doubled // 2
     out = torch.empty((rows, inner), device=x.device, dtype=x.dtype)
-    BLOCK = 64
+    BLOCK = 1024
     grid = (rows, triton.cdiv(inner, BLOCK))
     swiglu_kernel[grid](x, out, inner, BLOCK=BLOCK, num_warps=1, num_stages=2)
     return out
