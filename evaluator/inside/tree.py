@@ -58,6 +58,16 @@ def unflatten(encoded: Any, tensors: Sequence[torch.Tensor]) -> Any:
     raise ValueError(f"a value of type {content} can't be sent to a worker")
 
 
+def only_tensors(encoded: Any) -> bool:
+    """True if what `flatten` made holds tensors, in whatever containers, and no other values."""
+    ((kind, content),) = encoded.items()
+    if kind == "dict":
+        return all(only_tensors(item) for _, item in content)
+    if kind in ("tuple", "list"):
+        return all(only_tensors(item) for item in content)
+    return bool(kind == "tensor")
+
+
 def dtype_name(dtype: torch.dtype) -> str:
     """`float32` for torch.float32."""
     return str(dtype).removeprefix("torch.")

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 
 from evaluator.errors import UsageError
-from evaluator.inside import tree
 from evaluator.inside.model import named_tensors
-from evaluator.oracle.buffers import Loan
+from evaluator.oracle.exchange import Exchange, Mismatch
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference, double
 from evaluator.oracle.weights import Mapping, match, perturb
@@ -17,10 +16,6 @@ from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import Limits
 from evaluator.tasks import Task
 from evaluator.verdict import NumericError
-
-
-class Mismatch(Exception):
-    """The candidate's output is not what the reference's is; the message says how."""
 
 
 class Violation(Exception):
@@ -46,13 +41,9 @@ class Examination:
         self.worker = worker
         self.mapping = Mapping("none", {})
         self._limits = limits
-        self._loan = Loan(reference.device)
+        self.exchange = Exchange(reference, worker, limits, str(task.path))
         self._model: torch.nn.Module = torch.nn.Identity()
         self._weight_places: dict[str, dict[str, Any]] = {}
-        self._inputs: Any = None
-        self._input_places: list[dict[str, Any]] = []
-        self._outputs: list[dict[str, Any]] = []
-        self._structure: Any = None
         self._notes: list[str] = []
 
     @property
@@ -90,7 +81,7 @@ class Examination:
             WorkerFailure: the candidate failed.
         """
         comparison = Comparison(self.task.tolerance)
-        self._prepare_places()
+        self.exchange.prepare(copy.deepcopy(self._model), fresh_seed())
         for draw in range(draws):
             self._draw(comparison, self._limits.first_forward_s if draw == 0 else self._limits.forward_s)
         if self._buffer_names():
@@ -110,50 +101,23 @@ class Examination:
     def close(self) -> None:
         """Kill the worker, then take the lent memory back."""
         self.worker.kill()
-        self._loan.close()
+        self.exchange.close()
 
     def _send_weights(self) -> None:
         ours = {name: tensor for _, name, tensor in named_tensors(self._model)}
         for theirs, mine in self.mapping.names.items():
-            place = self._loan.place(ours[mine])
-            self._loan.tensor(place).copy_(ours[mine])
+            place = self.exchange.place(ours[mine])
+            self.exchange.tensor(place).copy_(ours[mine])
             self._weight_places[theirs] = place
-        self._lend()
+        self.exchange.synchronize()
+        self.exchange.lend()
         self.worker.ask({"do": "weights", "places": self._weight_places}, self._limits.forward_s)
-
-    def _prepare_places(self) -> None:
-        """Lend room for inputs and outputs; their shapes come from a run of the reference on inputs of its own."""
-        inputs = self.reference.inputs(fresh_seed())
-        tensors: list[torch.Tensor] = []
-        self._inputs = tree.flatten(inputs, tensors)
-        self._input_places = [self._loan.place(tensor) for tensor in tensors]
-        self._structure, outputs = self.reference.run(copy.deepcopy(self._model), inputs)
-        if not outputs or '"float"' in str(self._structure) or "opaque" in str(self._structure):
-            raise UsageError(
-                f"the reference {self.task.path} returns something other than tensors", "Return tensors only."
-            )
-        self._outputs = [self._loan.place(tensor) for tensor in outputs]
-        self._lend()
 
     def _draw(self, comparison: Comparison, timeout_s: float) -> None:
         seed = fresh_seed()
-        self._fill_inputs(seed)
-        for place in self._outputs:
-            self._loan.poison(place)
-        self._synchronize()
-        claim = self.worker.ask(
-            {
-                "do": "forward",
-                "draw": comparison.draws,
-                "inputs": self._inputs,
-                "input_places": self._input_places,
-                "output_places": self._outputs,
-            },
-            timeout_s,
-        )
-        self._check_form(claim)
-        got = [self._loan.tensor(place).clone() for place in self._outputs]
-        self._judge(comparison, seed, got)
+        self.exchange.fill(seed)
+        self.exchange.forward(comparison.draws, timeout_s)
+        self._judge(comparison, seed, self.exchange.take())
         comparison.draws += 1
 
     def _judge(self, comparison: Comparison, seed: int, got: list[torch.Tensor]) -> None:
@@ -161,7 +125,8 @@ class Examination:
         inputs = self.reference.inputs(seed)
         wide_model, wide_inputs = double(self._model, inputs)
         _, own = self.reference.run(self._model, inputs)
-        self._check_inputs_untouched(inputs)
+        if (index := self.exchange.changed_input(inputs)) is not None:
+            raise Violation(f"input {index} was changed by the candidate")
         try:
             _, truth = self.reference.run(wide_model, wide_inputs)
         except UsageError:
@@ -170,32 +135,6 @@ class Examination:
         del wide_model, wide_inputs, inputs
         for index, (output, expected, same) in enumerate(zip(got, truth, own, strict=True)):
             comparison.add(f"output {index}", output, expected, same)
-
-    def _check_form(self, claim: dict[str, Any]) -> None:
-        claimed, expected = claim["outputs"], self._outputs
-        if len(claimed) != len(expected):
-            raise Mismatch(f"forward returned {len(claimed)} tensors, the reference returns {len(expected)}")
-        for index, (theirs, ours) in enumerate(zip(claimed, expected, strict=True)):
-            if theirs["shape"] != ours["shape"]:
-                raise Mismatch(f"output {index} has shape {theirs['shape']}, expected {ours['shape']}")
-            if theirs["dtype"] != ours["dtype"]:
-                raise Mismatch(f"output {index} has dtype {theirs['dtype']}, expected {ours['dtype']}")
-        if claim["structure"] != self._structure:
-            raise Mismatch("forward returned its tensors in another structure than the reference does")
-
-    def _check_inputs_untouched(self, after_reference: list[Any]) -> None:
-        """Lent inputs must be as the reference leaves its own (which may work in place)."""
-        tensors: list[torch.Tensor] = []
-        tree.flatten(after_reference, tensors)
-        for index, (place, expected) in enumerate(zip(self._input_places, tensors, strict=True)):
-            if not torch.equal(_bits(self._loan.tensor(place)), _bits(expected)):
-                raise Violation(f"input {index} was changed by the candidate")
-
-    def _fill_inputs(self, seed: int) -> None:
-        tensors: list[torch.Tensor] = []
-        tree.flatten(self.reference.inputs(seed), tensors)
-        for place, tensor in zip(self._input_places, tensors, strict=True):
-            self._loan.tensor(place).copy_(tensor)
 
     def _buffer_names(self) -> dict[str, str]:
         ours = {name for kind, name, _ in named_tensors(self._model) if kind == "buffer"}
@@ -206,22 +145,14 @@ class Examination:
         names = self._buffer_names()
         places = {theirs: self._weight_places[theirs] for theirs in names}
         for place in places.values():
-            self._loan.poison(place)
-        self._synchronize()
+            self.exchange.poison(place)
+        self.exchange.synchronize()
         self.worker.ask({"do": "buffers", "places": places}, self._limits.forward_s)
         expected = {name: tensor for _, name, tensor in named_tensors(self._model)}
         for theirs, mine in names.items():
             value = expected[mine]
             truth = value.double() if value.is_floating_point() else value
-            comparison.add(f"buffer {theirs}", self._loan.tensor(places[theirs]).clone(), truth, value)
-
-    def _lend(self) -> None:
-        message, fds = self._loan.announcement()
-        self.worker.ask(message, self._limits.forward_s, fds)
-
-    def _synchronize(self) -> None:
-        if self.reference.device == "cuda":
-            torch.cuda.synchronize()
+            comparison.add(f"buffer {theirs}", self.exchange.tensor(places[theirs]).clone(), truth, value)
 
     def _note(self, text: str) -> None:
         if text not in self._notes:
@@ -234,8 +165,3 @@ class WrongOutput(Mismatch):
     def __init__(self, problem: str, error: NumericError) -> None:
         super().__init__(problem)
         self.error = error
-
-
-def _bits(tensor: torch.Tensor) -> torch.Tensor:
-    """A view for exact comparison, so that NaN equals itself."""
-    return tensor.contiguous().reshape(-1).view(torch.uint8)

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from evaluator.oracle.correctness import Examination, Mismatch, Violation
+from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.statistics import gain, summarise

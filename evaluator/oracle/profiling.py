@@ -7,7 +7,8 @@ from evaluator.devices import Device
 from evaluator.gpus import Gpu
 from evaluator.oracle import ncu
 from evaluator.oracle.confinement import Confinement
-from evaluator.oracle.correctness import Examination, Mismatch, Violation
+from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress
 from evaluator.oracle.worker import WorkerFailure, WorkerHandle

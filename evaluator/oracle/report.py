@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from evaluator.occupancy import occupancy
-from evaluator.oracle.correctness import Mismatch, Violation, WrongOutput
+from evaluator.oracle.correctness import Violation, WrongOutput
+from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Request
 from evaluator.verdict import Evidence, Gain, KernelFacts, NumericError, Status, Timing, Verdict

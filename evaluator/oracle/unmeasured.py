@@ -5,7 +5,8 @@ from typing import Any
 
 from evaluator.errors import UsageError
 from evaluator.inside import tree
-from evaluator.oracle.correctness import Examination, Mismatch, Violation, fresh_seed
+from evaluator.oracle.correctness import Examination, Violation, fresh_seed
+from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.worker import Pool, WorkerFailure

@@ -1,6 +1,7 @@
 """Names that Triton lacks come from the installed version, and from the same table as the static rules."""
 
-from candidates.rules.tables import INSTEAD, REFUSED_PATHS
+from candidates.rules.language import INSTEAD
+from candidates.rules.tables import REFUSED_PATHS
 from evaluator.triton_api import TritonApi, names
 from prompts.render import SHOWN_REFUSALS
 from prompts.triton_names import sort_out

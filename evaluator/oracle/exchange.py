@@ -1,0 +1,131 @@
+"""How one worker gets inputs and gives outputs: memory that it was lent, filled and emptied by the oracle."""
+
+from typing import Any
+
+import torch
+
+from evaluator.errors import UsageError
+from evaluator.inside import tree
+from evaluator.oracle.buffers import Loan
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.worker import WorkerHandle
+from evaluator.request import Limits
+
+
+class Mismatch(Exception):
+    """The candidate's output is not what the reference's is; the message says how."""
+
+
+class Exchange:
+    """The places of one worker's inputs and outputs, one tensor each.
+
+    Args:
+        reference: says what inputs there are and, run once on inputs of its own, what outputs to expect.
+        where: the reference's file, for messages.
+    """
+
+    def __init__(self, reference: Reference, worker: WorkerHandle, limits: Limits, where: str) -> None:
+        self._reference = reference
+        self._worker = worker
+        self._limits = limits
+        self._where = where
+        self._loan = Loan(reference.device)
+        self._encoded: Any = None
+        self._inputs: list[dict[str, Any]] = []
+        self._outputs: list[dict[str, Any]] = []
+        self._structure: Any = None
+
+    def prepare(self, model: torch.nn.Module, seed: int) -> None:
+        """Lend room for inputs and outputs as the reference has them on inputs of this seed; runs `model` once.
+
+        Raises:
+            UsageError: the reference returns something other than tensors.
+        """
+        inputs = self._reference.inputs(seed)
+        tensors: list[torch.Tensor] = []
+        self._encoded = tree.flatten(inputs, tensors)
+        self._inputs = [self._loan.place(tensor) for tensor in tensors]
+        self._structure, outputs = self._reference.run(model, inputs)
+        if not outputs or not tree.only_tensors(self._structure):
+            raise UsageError(
+                f"the reference {self._where} returns something other than tensors", "Return tensors only."
+            )
+        self._outputs = [self._loan.place(tensor) for tensor in outputs]
+        self.lend()
+
+    def place(self, like: torch.Tensor) -> dict[str, Any]:
+        """Room for one more tensor, such as a weight; `lend` announces it."""
+        return self._loan.place(like)
+
+    def tensor(self, place: dict[str, Any]) -> torch.Tensor:
+        """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
+        return self._loan.tensor(place)
+
+    def poison(self, place: dict[str, Any]) -> None:
+        """Fill one place with a pattern that no right answer has."""
+        self._loan.poison(place)
+
+    def lend(self) -> None:
+        """Tell the worker about the places made since the last time."""
+        message, fds = self._loan.announcement()
+        self._worker.ask(message, self._limits.forward_s, fds)
+
+    def fill(self, seed: int) -> None:
+        """Put the inputs of this seed into the worker's hands, and poison the outputs."""
+        tensors: list[torch.Tensor] = []
+        tree.flatten(self._reference.inputs(seed), tensors)
+        for place, tensor in zip(self._inputs, tensors, strict=True):
+            self._loan.tensor(place).copy_(tensor)
+        for place in self._outputs:
+            self._loan.poison(place)
+        self.synchronize()
+
+    def forward(self, draw: int, timeout_s: float) -> None:
+        """Have the worker run once on what it was lent.
+
+        Raises:
+            WorkerFailure: it failed.
+            Mismatch: its outputs have another form than the reference's.
+        """
+        message = {"do": "forward", "draw": draw, "inputs": self._encoded}
+        message |= {"input_places": self._inputs, "output_places": self._outputs}
+        self._check_form(self._worker.ask(message, timeout_s))
+
+    def take(self) -> list[torch.Tensor]:
+        """The oracle's own copies of the outputs, out of the worker's reach."""
+        return [self._loan.tensor(place).clone() for place in self._outputs]
+
+    def changed_input(self, expected: list[Any]) -> int | None:
+        """Index of the first lent input that is not as `expected` (the reference may work in place), or None."""
+        tensors: list[torch.Tensor] = []
+        tree.flatten(expected, tensors)
+        for index, (place, tensor) in enumerate(zip(self._inputs, tensors, strict=True)):
+            if not torch.equal(_bits(self._loan.tensor(place)), _bits(tensor)):
+                return index
+        return None
+
+    def synchronize(self) -> None:
+        """Wait until what the oracle enqueued on the GPU is done."""
+        if self._reference.device == "cuda":
+            torch.cuda.synchronize()
+
+    def close(self) -> None:
+        """Take the memory back; the worker must be dead."""
+        self._loan.close()
+
+    def _check_form(self, claim: dict[str, Any]) -> None:
+        claimed, expected = claim["outputs"], self._outputs
+        if len(claimed) != len(expected):
+            raise Mismatch(f"forward returned {len(claimed)} tensors, the reference returns {len(expected)}")
+        for index, (theirs, ours) in enumerate(zip(claimed, expected, strict=True)):
+            if theirs["shape"] != ours["shape"]:
+                raise Mismatch(f"output {index} has shape {theirs['shape']}, expected {ours['shape']}")
+            if theirs["dtype"] != ours["dtype"]:
+                raise Mismatch(f"output {index} has dtype {theirs['dtype']}, expected {ours['dtype']}")
+        if claim["structure"] != self._structure:
+            raise Mismatch("forward returned its tensors in another structure than the reference does")
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    """A view for exact comparison, so that NaN equals itself."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
