@@ -75,6 +75,7 @@ class Loans:
 def view(raw: torch.Tensor, place: dict[str, Any]) -> torch.Tensor:
     """`raw` (uint8) seen with the shape, strides and dtype of `place`."""
     dtype = dtype_of(place["dtype"])
+    raw = raw[place.get("offset", 0) :]
     usable = raw.numel() // dtype.itemsize * dtype.itemsize
     return raw[:usable].view(dtype).as_strided(place["shape"], place["strides"])
 

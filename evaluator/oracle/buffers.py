@@ -9,6 +9,7 @@ import ctypes
 import fcntl
 import mmap
 import os
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,7 @@ from evaluator.inside.memory import IpcHandle, device_bytes, driver_call, view
 from evaluator.inside.tree import dtype_name
 
 _PAGE = 2 * 1024 * 1024
+_ALIGNMENT = 512  # bytes, as torch aligns
 _POISON = 0xFF  # NaN in every floating format, -1 in integers
 
 
@@ -78,14 +80,26 @@ class Loan:
 
     def place(self, like: torch.Tensor) -> dict[str, Any]:
         """Room for a tensor with the shape, strides and dtype of `like`: a new buffer."""
-        strides = _dense_strides(like)
-        last = sum((size - 1) * stride for size, stride in zip(like.shape, strides, strict=True) if size > 1)
-        elements = 0 if like.numel() == 0 else last + 1
-        self._buffers.append(self._kind(elements * like.element_size()))
+        self._buffers.append(self._kind(_extent(like)))
+        return self._place(like, 0)
+
+    def pack(self, likes: Sequence[torch.Tensor]) -> list[dict[str, Any]]:
+        """Room for several tensors in one new buffer that holds nothing else, each aligned as an allocation is."""
+        offsets = []
+        end = 0
+        for like in likes:
+            offsets.append(end)
+            end += -(-max(_extent(like), 1) // _ALIGNMENT) * _ALIGNMENT
+        self._buffers.append(self._kind(end))
+        return [self._place(like, offset) for like, offset in zip(likes, offsets, strict=True)]
+
+    def _place(self, like: torch.Tensor, offset: int) -> dict[str, Any]:
+        """Where a tensor lies in the newest buffer."""
         return {
             "buffer": len(self._buffers) - 1,
+            "offset": offset,
             "shape": list(like.shape),
-            "strides": list(strides),
+            "strides": list(_dense_strides(like)),
             "dtype": dtype_name(like.dtype),
         }
 
@@ -110,6 +124,13 @@ class Loan:
         for buffer in self._buffers:
             buffer.close()
         self._buffers = []
+
+
+def _extent(like: torch.Tensor) -> int:
+    """Bytes from the first to behind the last element of a dense tensor like this one."""
+    strides = _dense_strides(like)
+    last = sum((size - 1) * stride for size, stride in zip(like.shape, strides, strict=True) if size > 1)
+    return 0 if like.numel() == 0 else (last + 1) * like.element_size()
 
 
 def _dense_strides(like: torch.Tensor) -> tuple[int, ...]:

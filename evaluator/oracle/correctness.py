@@ -98,6 +98,24 @@ class Examination:
             raise WrongOutput(comparison.problem, error)
         return error
 
+    def confirm(self, inputs: list[Any], got: list[torch.Tensor]) -> None:
+        """Outputs of a timed forward must be right as well.
+
+        Raises:
+            Mismatch: they are not.
+        """
+        comparison = Comparison(self.task.tolerance)
+        wide_model, wide_inputs = double(self._model, inputs)
+        _, own = self.reference.run(copy.deepcopy(self._model), inputs)
+        try:
+            _, truth = self.reference.run(wide_model, wide_inputs)
+        except UsageError:
+            truth = own
+        for index, (output, expected, same) in enumerate(zip(got, truth, own, strict=True)):
+            comparison.add(f"output {index} of a timed forward", output, expected, same)
+        if comparison.problem:
+            raise Mismatch(comparison.problem)
+
     def close(self) -> None:
         """Kill the worker, then take the lent memory back."""
         self.worker.kill()

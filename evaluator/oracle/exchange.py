@@ -1,5 +1,6 @@
 """How one worker gets inputs and gives outputs: memory that it was lent, filled and emptied by the oracle."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,14 @@ from evaluator.request import Limits
 
 class Mismatch(Exception):
     """The candidate's output is not what the reference's is; the message says how."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Places for the inputs and the outputs of one forward."""
+
+    inputs: list[dict[str, Any]]
+    outputs: list[dict[str, Any]]
 
 
 class Exchange:
@@ -56,6 +65,26 @@ class Exchange:
     def place(self, like: torch.Tensor) -> dict[str, Any]:
         """Room for one more tensor, such as a weight; `lend` announces it."""
         return self._loan.place(like)
+
+    @property
+    def first(self) -> Slot:
+        """The places that `fill`, `forward` and `take` use."""
+        return Slot(self._inputs, self._outputs)
+
+    @property
+    def arguments(self) -> Any:
+        """The encoded structure of the inputs, the same for every slot."""
+        return self._encoded
+
+    def slots(self, count: int) -> list[Slot]:
+        """Room for `count` more forwards, packed into one buffer of this worker's; `lend` announces it."""
+        if count < 1:
+            return []
+        first = [self.tensor(place) for place in (*self._inputs, *self._outputs)]
+        places = self._loan.pack(first * count)
+        width, inputs = len(first), len(self._inputs)
+        rows = [places[start : start + width] for start in range(0, len(places), width)]
+        return [Slot(row[:inputs], row[inputs:]) for row in rows]
 
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
