@@ -7,6 +7,7 @@ import socket
 import time
 from typing import Literal, Protocol
 
+from evaluator.errors import MachineError
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
 from evaluator.request import Limits
@@ -81,6 +82,21 @@ class WorkerHandle:
         if not answer.get("ok"):
             raise WorkerFailure("failed", explain(answer), answer)
         return answer
+
+    def freeze(self) -> None:
+        """Stop everything in its sandbox until `thaw`.
+
+        Raises:
+            WorkerFailure: it does not come to rest.
+        """
+        try:
+            self._process.freeze()
+        except MachineError as error:
+            raise WorkerFailure("failed", f"it can't be stopped: {error.problem}") from error
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.thaw()
 
     def kill(self) -> None:
         """End it, whatever it does; nothing of it remains."""
