@@ -40,6 +40,8 @@ class TaskFile(BaseModel):
     tolerance: str = DEFAULT_TOLERANCE
     precision: Precision = Precision()
     weights: Literal["static", "mutable"] = "static"
+    torch_ops: tuple[str, ...] = ()
+    aliasing: Literal["forbidden", "allowed"] = "forbidden"
     reference: Path
     start: Path | None = None
     small: dict[str, int] = {}
@@ -66,7 +68,8 @@ def load_task(
 
     What has an ending .py or a folder in it is a path, relative to the current directory; so is a bare word that is
     no bundled task and exists as a file. `tolerance`, `category` and `start` override what the task says; a reference
-    file by itself says nothing, and gets the standard tolerance, `fusion` and no starting candidate.
+    file by itself says nothing, and gets the standard tolerance, `fusion`, any torch operator and no starting
+    candidate.
 
     Raises:
         UsageError: no such task or file; a file that is no reference; an unknown tolerance policy.
@@ -82,6 +85,7 @@ def load_task(
             reference=read_reference(path),
             path=path.resolve(),
             tolerance=load_tolerance(tolerance or DEFAULT_TOLERANCE, conf_dir),
+            torch_ops=("any",),  # nobody said which part of the work is torch's: told on the row, not forbidden
         )
     else:
         raise unknown("task", name_or_path, bundled, "or give the path of a reference file: task=path/to/file.py")
@@ -178,6 +182,8 @@ def _bundled_task(name: str, conf_dir: Path, tolerance: str | None) -> Task:
         tolerance=load_tolerance(tolerance or entry.tolerance, conf_dir),
         precision=entry.precision,
         weights=entry.weights,
+        torch_ops=entry.torch_ops,
+        aliasing=entry.aliasing,
         start=_read_source(file.parent / entry.start, "starting candidate") if entry.start else "",
     )
 

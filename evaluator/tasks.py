@@ -54,10 +54,13 @@ class Task(BaseModel):
     tolerance: Tolerance
     precision: Precision = Precision()
     weights: Literal["static", "mutable"] = "static"
+    torch_ops: tuple[str, ...] = ()  # torch operators that may do part of the arithmetic: see oracle.operators; or any
+    aliasing: Literal["forbidden", "allowed"] = "forbidden"  # may outputs share memory with inputs or earlier outputs?
     start: str = ""  # source text of the starting candidate; empty if there is none (the draft stage makes one)
 
     @property
     def digest(self) -> str:
         """Identity of what is asked, 16 hex digits: reference, policies and small sizes. Not its name or path."""
-        parts = self.model_dump_json(include={"reference", "small", "tolerance", "precision", "weights"})
+        policies = {"tolerance", "precision", "weights", "torch_ops", "aliasing"}
+        parts = self.model_dump_json(include={"reference", "small"} | policies)
         return hashlib.sha256(parts.encode()).hexdigest()[:16]

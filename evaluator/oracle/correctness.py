@@ -2,6 +2,7 @@
 
 import copy
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,6 +28,15 @@ def fresh_seed() -> int:
     return secrets.randbits(62)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """The first draw of a check: its seed, the candidate's outputs, and the reference's module as it was before it."""
+
+    seed: int
+    outputs: list[torch.Tensor]
+    model: torch.nn.Module
+
+
 class Examination:
     """One candidate's worker, what it was lent, and the reference that it is judged by.
 
@@ -42,6 +52,8 @@ class Examination:
         self.mapping = Mapping("none", {})
         self._limits = limits
         self.exchange = Exchange(reference, worker, limits, str(task.path))
+        self.judged: Judged | None = None
+        self._seed = fresh_seed()
         self._model: torch.nn.Module = torch.nn.Identity()
         self._weight_places: dict[str, dict[str, Any]] = {}
         self._notes: list[str] = []
@@ -51,26 +63,31 @@ class Examination:
         """What a reader of the verdict should know."""
         return tuple(self._notes)
 
-    def load(self, source: str, options: dict[str, Any]) -> None:
+    def load(self, source: str, options: dict[str, Any], twin: "Examination | None" = None) -> None:
         """Have the worker build the module and give it the reference's weights, perturbed.
 
         Args:
             source: the candidate's source, or the reference's for a baseline.
             options: what the worker's `load` takes beyond that: `class`, `autotune`, `compile`.
+            twin: another examination of the same source, after its check; this one gets the same weights.
 
         Raises:
             WorkerFailure: the candidate can't be imported or constructed.
         """
-        seed = fresh_seed()
-        message = {"do": "load", "source": source, "init": self.reference.init, "seed": seed, "class": "ModelNew"}
-        message |= {"precision": self.task.precision.model_dump()} | options
+        if twin is not None:
+            self._seed = twin._seed
+        message = {"do": "load", "source": source, "init": self.reference.init, "seed": self._seed}
+        message |= {"class": "ModelNew", "precision": self.task.precision.model_dump()} | options
         claimed = self.worker.ask(message, self._limits.first_forward_s)["parameters"]
-        self._model = self.reference.model(seed)
+        self._model = self.reference.model(self._seed)
         self.mapping = match(self._model, claimed)
         if self.mapping.note:
             self._notes.append(self.mapping.note)
         if self.mapping.names:
-            perturb(self._model, fresh_seed())
+            if twin is not None and twin.judged is not None:
+                self._model = twin.judged.model
+            else:
+                perturb(self._model, fresh_seed())
             self._send_weights()
 
     def check(self, draws: int) -> NumericError:
@@ -135,7 +152,10 @@ class Examination:
         seed = fresh_seed()
         self.exchange.fill(seed)
         self.exchange.forward(comparison.draws, timeout_s)
-        self._judge(comparison, seed, self.exchange.take())
+        outputs = self.exchange.take()
+        if self.judged is None:
+            self.judged = Judged(seed, outputs, copy.deepcopy(self._model))
+        self._judge(comparison, seed, outputs)
         comparison.draws += 1
 
     def _judge(self, comparison: Comparison, seed: int, got: list[torch.Tensor]) -> None:

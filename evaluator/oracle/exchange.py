@@ -43,6 +43,7 @@ class Exchange:
         self._inputs: list[dict[str, Any]] = []
         self._outputs: list[dict[str, Any]] = []
         self._structure: Any = None
+        self.claims: list[dict[str, Any]] = []  # what the worker said about each forward
 
     def prepare(self, model: torch.nn.Module, seed: int) -> None:
         """Lend room for inputs and outputs as the reference has them on inputs of this seed; runs `model` once.
@@ -109,16 +110,29 @@ class Exchange:
             self._loan.poison(place)
         self.synchronize()
 
-    def forward(self, draw: int, timeout_s: float) -> None:
-        """Have the worker run once on what it was lent.
+    def forward(self, draw: int, timeout_s: float, **options: Any) -> None:
+        """Have the worker run once on what it was lent; `options` are what `Worker._forward` takes beyond that.
 
         Raises:
             WorkerFailure: it failed.
             Mismatch: its outputs have another form than the reference's.
         """
         message = {"do": "forward", "draw": draw, "inputs": self._encoded}
-        message |= {"input_places": self._inputs, "output_places": self._outputs}
-        self._check_form(self._worker.ask(message, timeout_s))
+        message |= {"input_places": self._inputs, "output_places": self._outputs} | options
+        self.claims.append(self._worker.ask(message, timeout_s))
+        self._check_form(self.claims[-1])
+
+    def deliver_again(self, timeout_s: float) -> None:
+        """Have the worker copy out once more what the forward with `hold=True` returned, as it is now."""
+        for place in self._outputs:
+            self._loan.poison(place)
+        self.synchronize()
+        self._worker.ask({"do": "deliver", "output_places": self._outputs}, timeout_s)
+
+    def move_inputs(self) -> None:
+        """Lend other memory for the inputs; what is filled in from now on lies there."""
+        self._inputs = [self._loan.place(self._loan.tensor(place)) for place in self._inputs]
+        self.lend()
 
     def take(self) -> list[torch.Tensor]:
         """The oracle's own copies of the outputs, out of the worker's reach."""
