@@ -108,16 +108,22 @@ def test_the_profiler_reads_counters_or_says_why_not(evaluator: Evaluator, task:
 
 
 POINTER = KERNEL.replace("out_ptr + row * width", "out_ptr + (row + 10**9) * width")
+# The loop reads memory again and again: one without an effect would be removed by the compiler.
+ENDLESS = KERNEL.replace(
+    "    x = tl.load(",
+    "    probe = tl.load(gain_ptr, volatile=True)\n"
+    "    while probe < 1e30:\n"
+    "        probe = tl.load(gain_ptr, volatile=True)\n"
+    "    x = tl.load(",
+    1,
+)
 HARMFUL = {
     "illegal access": (candidate(kernel=POINTER), {Status.RUNTIME_ERROR}),
     "exhausted memory": (
         candidate(MODEL.replace(FORWARD, "        hoard = [torch.empty(2**34, device='cuda') for _ in range(99)]\n")),
         {Status.RUNTIME_ERROR},
     ),
-    "endless kernel": (
-        candidate(kernel=KERNEL.replace("    x = tl.load", "    while factor > 0: row += 0 * row\n    x = tl.load", 1)),
-        {Status.TIMEOUT, Status.COMPILE_ERROR},
-    ),
+    "endless kernel": (candidate(kernel=ENDLESS), {Status.TIMEOUT}),
     "hard exit": (candidate(MODEL.replace(FORWARD, "        import os; os._exit(7)\n")), {Status.CRASHED}),
     "wrong": (candidate(kernel=KERNEL.replace("x * gain", "x")), {Status.WRONG_OUTPUT}),
     "input changed": (
