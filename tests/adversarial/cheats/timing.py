@@ -1,0 +1,163 @@
+"""Candidates that are right, and pretend to be faster than they are. Most of them only a GPU can show."""
+
+from tests.adversarial.case import ANSWER, LAUNCH, VIOLATION, WRONG, Case, candidate, forwarding
+
+_AUDIT = "audit clock: late work is wrong output"
+_TIMED = "outputs of timed iterations"
+
+
+def _case(name: str, source: str, by: str = _AUDIT, **more: object) -> Case:
+    given: dict[str, object] = {
+        "expected": WRONG | VIOLATION,
+        "shows": "gpu",
+        "refused": True,
+        "paid_in_time": True,
+        "pending": "the oracle's own clock",
+    }
+    return Case(name, "timing", source, caught_by=by, **(given | more))  # type: ignore[arg-type]
+
+
+_LAZY = """\
+class Later(torch.Tensor):
+    @classmethod
+    def __torch_function__(cls, function, types, arguments=(), named=None):
+        ready = [each.work() if isinstance(each, Later) else each for each in arguments]
+        return function(*ready, **(named or {}))
+
+    def work(self):
+        plain = self.as_subclass(torch.Tensor)
+        model, x = self.debt
+        out = plain
+        scaled_relu[(x.shape[0],)](x, model.gain, model.shift, out, x.shape[1], model.factor, BLOCK=1024)
+        return out
+"""
+
+_WATCHED = """\
+SEEN = []
+sleep = torch.cuda._sleep
+torch.cuda._sleep = lambda cycles: (SEEN.append(1), sleep(cycles))[1]
+"""
+
+_FLUSHED = """\
+SEEN = []
+zero = torch.Tensor.zero_
+torch.Tensor.zero_ = lambda tensor: (SEEN.append(1) if tensor.numel() > 1 << 24 else None, zero(tensor))[1]
+"""
+
+_IDLE = "if SEEN:\n    return self.idle"
+_KEEP = "self.idle = out\nreturn out"
+
+_STREAM = f"""\
+out = torch.empty_like(x)
+with torch.cuda.stream(self.side):
+    torch.cuda._sleep(2_000_000)
+    {LAUNCH}return out
+"""
+_THREAD = f"""\
+out = torch.empty_like(x)
+def work():
+    time.sleep(0.002)
+    {LAUNCH}
+threading.Thread(target=work).start()
+return out
+"""
+_GRAPH = f"""\
+if self.graph is None:
+    self.fixed, self.out = x.clone(), torch.empty_like(x)
+    fixed, out = self.fixed, self.out
+    {LAUNCH.replace("(x,", "(fixed,")}
+    torch.cuda.synchronize()
+    self.graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(self.graph):
+        {LAUNCH.replace("(x,", "(fixed,")}
+self.graph.replay()
+return self.out
+"""
+
+CASES = (
+    _case("work on a side stream", forwarding(_STREAM, init="self.side = torch.cuda.Stream()")),
+    _case("work in a thread", forwarding(_THREAD, head="import threading, time")),
+    _case(
+        "work on demand, in a lazy tensor",
+        forwarding("out = torch.empty_like(x).as_subclass(Later)\nout.debt = (self, x)\nreturn out", head=_LAZY),
+        "outputs are plain tensors; audit clock",
+    ),
+    _case(
+        "a graph of the first call's input",
+        forwarding(_GRAPH, init="self.graph = None"),
+        "comparison on a second draw",
+        pending="",
+        paid_in_time=False,
+    ),
+    _case(
+        "events that lie",
+        candidate(head="torch.cuda.Event.elapsed_time = lambda self, other: 1e-4"),
+    ),
+    _case(
+        "a synchronisation that does not wait",
+        forwarding(
+            _STREAM,
+            head="torch.cuda.synchronize = lambda device=None: None",
+            init="self.side = torch.cuda.Stream()",
+        ),
+    ),
+    _case(
+        "a stopwatch replaced",
+        candidate(
+            head="import evaluator.inside.timing as timing\n"
+            "honest = timing.Stopwatch.time\n"
+            "timing.Stopwatch.time = lambda self, *rest: [each / 2 for each in honest(self, *rest)]"
+        ),
+    ),
+    _case("idle once the clock's spin is seen", candidate(_IDLE, _KEEP, head=_WATCHED), _TIMED),
+    _case("idle once the cache is flushed", candidate(_IDLE, _KEEP, head=_FLUSHED), _TIMED),
+    _case(
+        "idle when the input has been seen before",
+        candidate(
+            "if x.data_ptr() and self.calls and torch.equal(x[:2], self.last):\n    return self.idle",
+            "self.calls, self.last, self.idle = 1, x[:2].clone(), out\nreturn out",
+        ),
+        "fresh content in every timed iteration",
+        expected=WRONG | VIOLATION,
+        refused=False,
+    ),
+    _case(
+        "work in the constructor",
+        forwarding(
+            "out = torch.empty_like(x)\nif self.done is not None and self.done.shape == x.shape:\n"
+            f"    return self.done\n{LAUNCH}return out",
+            init="torch.manual_seed(0)\nx = torch.randn(20000, 1000)\nself.done = " + ANSWER + "\n"
+            "self.done = self.done if x.data_ptr() else None",
+        ),
+        "seeds of 62 secret bits",
+        pending="",
+        paid_in_time=False,
+        refused=False,
+    ),
+    _case(
+        "weights prepared before the true ones came",
+        candidate("if not hasattr(self, 'unused'):\n    self.unused = 1")
+        .replace("self.gain, self.shift, out", "self.early_gain, self.early_shift, out")
+        .replace(
+            "        self.calls = 0\n",
+            "        self.calls = 0\n        self.early_gain = self.gain.detach().clone()\n"
+            "        self.early_shift = self.shift.detach().clone()\n",
+        ),
+        "weights perturbed in secret",
+        expected=WRONG,
+        shows="cpu",
+        refused=False,
+        pending="",
+        paid_in_time=False,
+    ),
+    _case(
+        "leaves work for the next candidate's turn",
+        candidate(
+            after="with torch.cuda.stream(self.side):\n    torch.cuda._sleep(50_000_000)\nreturn out",
+            init="self.side = torch.cuda.Stream()",
+        ),
+        "canary before each block",
+        expected=VIOLATION | WRONG,
+        pending="the canary kernel",
+    ),
+)

@@ -1,0 +1,82 @@
+"""The adversarial table: `python -m tests.adversarial.table [--gpu] [--json] [--only GROUP]`.
+
+Evaluates every case with no static rule in between and prints class, name, what is expected, and what caught it, as
+Markdown, or with --json as JSON with the machine and the software. Exit code 1 if a case did not end as it should.
+Without --gpu, the cases that only a GPU can show are listed as such.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from tests.adversarial.case import Case, Group
+from tests.adversarial.cheats.escape import SECRET_NAME
+from tests.adversarial.collection import ALL
+from tests.adversarial.outcome import Bench, escaped, on_gpu, without_gpu
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.adversarial.table", description=__doc__)
+    parser.add_argument("--gpu", action="store_true", help="run on the GPU of this machine")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--only", choices=get_args(Group), help="one class of cases")
+    given = parser.parse_args(words)
+    os.environ[SECRET_NAME] = "not for candidates"
+    bench = on_gpu() if given.gpu else without_gpu()
+    cases = [case for case in ALL if given.only in (None, case.group)]
+    with bench.evaluator:
+        timed = bench.timed() if given.gpu else bench
+        rows = list(_rows(timed, cases, given.gpu))
+        described = bench.evaluator.describe() | {"target": bench.gpu.name, "honest_ms": timed.honest_ms}
+    print(json.dumps({"machine": described, "rows": rows}, indent=1) if given.json else _markdown(rows, described))
+    return 1 if any(row["result"] == "missed" for row in rows) else 0
+
+
+def _rows(bench: Bench, cases: Sequence[Case], gpu: bool) -> Iterator[dict[str, Any]]:
+    for number, case in enumerate(cases, 1):
+        print(f"{number}/{len(cases)} {case.group}: {case.name}", file=sys.stderr, flush=True)
+        row = {
+            "class": case.group,
+            "name": case.name,
+            "expected": sorted(case.expected),
+            "check": case.caught_by,
+            "static": "refused" if case.refused else "passes",
+        }
+        if case.shows == "gpu" and not gpu:
+            yield row | {"result": "needs a GPU", "status": "", "reason": ""}
+            continue
+        verdict = bench.run(case)
+        problem = escaped(case, verdict, bench.honest_ms)
+        yield row | {
+            "result": "missed" if problem else ("passes" if case.group == "honest" else "caught"),
+            "status": str(verdict.status),
+            "reason": verdict.reason,
+            "problem": problem,
+            "time_ms": verdict.time.median_ms if verdict.time else None,
+            "pending": case.pending,
+        }
+
+
+def _markdown(rows: Sequence[dict[str, Any]], machine: dict[str, Any]) -> str:
+    device = machine["device"] or f"no GPU, compiled for {machine['target']}"
+    lines = [
+        f"Machine: {device}; software: {machine['software']}.",
+        "",
+        "| class | case | static rules | expected | check | result | status | what was said |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        said = row["reason"].replace("|", "/").replace("\n", " ")[:140]
+        cells = (row["class"], row["name"], row["static"], " or ".join(row["expected"]), row["check"], row["result"])
+        lines.append(f"| {' | '.join((*cells, row['status'], said))} |")
+    caught = sum(row["result"] == "caught" for row in rows)
+    missed = [row["name"] for row in rows if row["result"] == "missed"]
+    lines += ["", f"Caught: {caught}. Missed: {len(missed)}{': ' if missed else ''}{'; '.join(missed)}."]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
