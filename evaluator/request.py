@@ -39,6 +39,7 @@ class EvaluatorSettings(Frozen):
     device: Literal["auto", "none"] = "auto"  # none: compile for the target only, even where a GPU is present
     baselines: tuple[Literal["eager", "compile"], ...] = ("eager", "compile")
     pool: int = 1  # workers started ahead of need
+    sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"  # landlock: a fallback that isolates less, and says so
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
 
 

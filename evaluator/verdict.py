@@ -87,7 +87,8 @@ class Evidence(Frozen):
     target: str = ""  # GPU the code was compiled for
     weights: str = ""  # by name | by order | by seed | none
     transport: str = ""  # memfd | cuda-ipc
-    isolation: tuple[str, ...] = ()  # active sandbox layers
+    isolation: tuple[str, ...] = ()  # active sandbox layers; the first is reduced-isolation under the fallback
+    isolation_missing: tuple[str, ...] = ()  # layers that this machine lacks; `harness doctor` has the remedies
     precision: dict[str, Any] = {}
     software: dict[str, str] = {}  # python, torch, triton, driver
     autotune: dict[str, Any] = {}  # kernel -> pinned configuration

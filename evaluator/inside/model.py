@@ -5,6 +5,7 @@ Everything reported from here is a claim of an untrusted process.
 
 import importlib.util
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +21,14 @@ class BadSource(Exception):
     """The source can't be turned into a module of the expected form."""
 
 
+def source_folder() -> Path:
+    """Where the candidate's source lies while it runs: its trace names lines of files in there."""
+    return Path(tempfile.gettempdir(), "source")
+
+
 def import_source(source: str, name: str = "candidate") -> ModuleType:
     """Import `source` as a module with a file of its own: Triton reads a kernel's text from its file."""
-    folder = Path("/tmp/source")
+    folder = source_folder()
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.py"
     path.write_text(source, encoding="utf-8")

@@ -17,6 +17,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from evaluator.inside.wire import Channel, Message, WireError
@@ -152,11 +153,11 @@ def _arguments(sizes: Message) -> tuple[list[Any], list[Any]]:
 
 def describe_failure(error: BaseException, at: str) -> Message:
     """A failure in words: type, message, the last line of the candidate's own source that it passed, its trace."""
-    from evaluator.inside.model import BadSource
+    from evaluator.inside.model import BadSource, source_folder
 
     line = None
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith("/tmp/source/"):
+        if Path(frame.filename).parent == source_folder():
             line = frame.lineno
     names = [kind.__name__ for kind in type(error).__mro__]
     return {

@@ -32,7 +32,7 @@ class Oracle:
         self._settings = settings
         self._device = device
         self._channel = channel
-        confinement = Confinement(settings.limits, target, device)
+        confinement = Confinement(settings.limits, target, device, form=settings.sandbox)
         limits, size = settings.limits, settings.pool
         if device is None:
             self._pools = [Pool(mode, confinement, limits, size) for mode in ("compile", "interpret")]
@@ -43,7 +43,7 @@ class Oracle:
         for pool in self._pools:
             pool.fill()
         self._software = _software(device)
-        self._isolation = confinement.layers
+        self._layers = confinement.layers
         if device is not None:
             l2_bytes = _prepare_gpu()
             self._measured = Measured(settings, device.name, l2_bytes, self._pools[0])
@@ -56,8 +56,12 @@ class Oracle:
                 verdict = self._unmeasured.evaluate(request, self._progress)
             else:
                 verdict = self._measured.evaluate(request, self._progress)
-        evidence = verdict.evidence.model_copy(update={"software": self._software, "isolation": self._isolation})
-        return verdict.model_copy(update={"evidence": evidence})
+        found = {
+            "software": self._software,
+            "isolation": self._layers.names,
+            "isolation_missing": tuple(name for name, _ in self._layers.missing),
+        }
+        return verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update=found)})
 
     def profile(self, request: Request, metrics: tuple[str, ...]) -> Profile:
         """Profiler metrics of the candidate's kernels."""

@@ -9,7 +9,7 @@ from evaluator.devices import Device, driver_paths, library_folders
 from evaluator.gpus import Gpu
 from evaluator.oracle.worker import Mode
 from evaluator.request import Limits
-from evaluator.sandbox import Spec, probe
+from evaluator.sandbox import Form, Layers, Spec, probe
 from evaluator.sandbox.paths import import_folders
 
 _THREADS = "4"
@@ -23,6 +23,7 @@ class Confinement:
         device: the GPU that they run on; None where there is none.
         prefix: a program that starts the worker, such as a profiler; it comes first on the command line.
         read_only: what that program needs beyond what every worker sees.
+        form: what the sandbox is made of.
 
     Raises:
         MachineError: no acceptable sandbox can be built here.
@@ -35,8 +36,10 @@ class Confinement:
         device: Device | None,
         prefix: tuple[str, ...] = (),
         read_only: tuple[Path, ...] = (),
+        form: Form = "bubblewrap",
     ) -> None:
-        self.layers: tuple[str, ...] = probe().names
+        self.layers: Layers = probe(form)
+        self._form: Form = form
         self.target = target
         self._limits = limits
         self._device = device
@@ -70,4 +73,5 @@ class Confinement:
             processes=limits.processes,
             tmp_mb=limits.tmp_mb,
             output_kb=limits.output_kb,
+            form=self._form,
         )

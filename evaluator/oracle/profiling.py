@@ -54,7 +54,8 @@ class Profiler:
     def _run(self, request: Request, prefix: tuple[str, ...]) -> str:
         """Everything that profiler and worker printed."""
         limits = self._settings.limits.model_copy(update={"output_kb": _OUTPUT_KB})
-        confinement = Confinement(limits, self._target, self._device, prefix, _folders(Path(prefix[0])))
+        folders, form = _folders(Path(prefix[0])), self._settings.sandbox
+        confinement = Confinement(limits, self._target, self._device, prefix, folders, form)
         worker = WorkerHandle("device", confinement, limits)
         reference = Reference(request.task.reference, str(request.task.path), "cuda")
         examination = Examination(request.task, reference, worker, limits)

@@ -9,6 +9,6 @@ Candidate code never runs outside of this. Nothing here knows what runs inside.
 from evaluator.sandbox.layers import probe, spawn
 from evaluator.sandbox.paths import python_paths
 from evaluator.sandbox.process import Process
-from evaluator.sandbox.spec import Layers, Spec
+from evaluator.sandbox.spec import REDUCED, Form, Layers, Spec
 
-__all__ = ["Layers", "Process", "Spec", "probe", "python_paths", "spawn"]
+__all__ = ["REDUCED", "Form", "Layers", "Process", "Spec", "probe", "python_paths", "spawn"]

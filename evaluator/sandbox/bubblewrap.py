@@ -41,11 +41,11 @@ def command(spec: Spec, tools: Tools, uid: int | None, *, limit_processes: bool 
     Raises:
         MachineError: a path or device that is to be bound does not exist or can't be read by the sandbox's user.
     """
-    bound = bound_paths(spec, tools)
+    bound = bound_paths(spec, paths.with_libraries(tools.bwrap))
     for path in bound:
         _check_readable(path, uid)
     for device in spec.devices:
-        _check_device(device, uid)
+        check_device(device, uid)
     limited = [str(tools.prlimit), *_limits(spec, limit_processes), "--", *spec.argv]
     inner = [str(tools.bwrap), "--unshare-user", "--unshare-ipc", "--unshare-net", "--unshare-uts"]
     inner += ["--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
@@ -70,8 +70,11 @@ def command(spec: Spec, tools: Tools, uid: int | None, *, limit_processes: bool 
     ]
 
 
-def bound_paths(spec: Spec, tools: Tools) -> tuple[Path, ...]:
+def bound_paths(spec: Spec, extra: tuple[Path, ...] = ()) -> tuple[Path, ...]:
     """Everything of the host that is to be seen inside, read-only, apart from the system's folders that are links.
+
+    Args:
+        extra: what is needed beside what `spec` names and what every program needs.
 
     Raises:
         MachineError: one of `spec.read_only` does not exist or would open a folder that is private to the sandbox.
@@ -82,7 +85,7 @@ def bound_paths(spec: Spec, tools: Tools) -> tuple[Path, ...]:
         if not path.exists():
             raise MachineError(f"{path}, which the sandbox should see, does not exist.")
     system = [path for path in (*paths.SYSTEM_FOLDERS, *paths.SYSTEM_FILES) if path.exists() and not path.is_symlink()]
-    wanted = [*paths.python_paths(), *spec.read_only, *paths.with_libraries(tools.bwrap)]
+    wanted = [*paths.python_paths(), *spec.read_only, *extra]
     return paths.outermost([*system, *map(paths.without_system_links, wanted)])
 
 
@@ -114,14 +117,14 @@ def _private(bound: tuple[Path, ...], spec: Spec) -> list[str]:
     return [*args, "--remount-ro", "/", "--chdir", "/tmp"]
 
 
-def environment(spec: Spec) -> dict[str, str]:
-    """The whole environment of the program inside."""
+def environment(spec: Spec, folder: str = "/tmp") -> dict[str, str]:
+    """The whole environment of the program inside, which may write to `folder`."""
     inside = {
         "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
-        "HOME": "/tmp/home",
+        "HOME": f"{folder}/home",
         "USER": "nobody",  # without it, and without /etc/passwd, torch can't name its cache folder
-        "TMPDIR": "/tmp",
-        "TRITON_CACHE_DIR": "/tmp/triton",
+        "TMPDIR": folder,
+        "TRITON_CACHE_DIR": f"{folder}/triton",
         "LANG": "C.UTF-8",
     }
     inside |= {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -159,7 +162,7 @@ def _check_readable(path: Path, uid: int | None) -> None:
         )
 
 
-def _check_device(device: Path, uid: int | None) -> None:
+def check_device(device: Path, uid: int | None) -> None:
     if not device.exists():
         raise MachineError(f"The device {device} does not exist.", "Check the driver: `nvidia-smi`.")
     mode = device.stat().st_mode

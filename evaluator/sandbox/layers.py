@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.errors import MachineError
-from evaluator.sandbox import bubblewrap, cgroup, paths, tree
+from evaluator.sandbox import bubblewrap, landlock, paths, tree
 from evaluator.sandbox.cgroup import Cgroup
+from evaluator.sandbox.limits import with_limits
 from evaluator.sandbox.process import Process
-from evaluator.sandbox.spec import Layers, Spec
+from evaluator.sandbox.spec import Form, Layers, Spec
 from evaluator.sandbox.user import unused_uid
 
 _PROBE_S = 20.0
@@ -52,13 +53,6 @@ _NAMESPACES = {
     "mnt": "mount-namespace",
 }
 
-_GROUP = "/sys/fs/cgroup/harness"
-_DELEGATE = (
-    f"As root, hand a control group over: `mkdir {_GROUP}; echo '+memory +pids' > {_GROUP}/cgroup.subtree_control; "
-    f"export {cgroup.VARIABLE}={_GROUP}`. As a user, start in a systemd user session. "
-    "Until then a watchdog counts and kills."
-)
-
 
 def spawn(spec: Spec) -> Process:
     """Run `spec` in a new sandbox.
@@ -66,17 +60,21 @@ def spawn(spec: Spec) -> Process:
     Raises:
         MachineError: no sandbox can be built here, or something that it should see is not there.
     """
-    found = probe()
+    found = probe(spec.form)
+    if spec.form == "landlock":
+        return landlock.start(spec)
     return start(spec, limit_processes="rlimit-processes" in found.names)
 
 
 @cache
-def probe() -> Layers:
+def probe(form: Form = "bubblewrap") -> Layers:
     """Build one sandbox, once in the life of this process, and say which layers hold.
 
     Raises:
-        MachineError: no acceptable sandbox can be built here; the remedy says what to change.
+        MachineError: no acceptable sandbox of this form can be built here; the remedy says what to change.
     """
+    if form == "landlock":
+        return landlock.probe()
     tools = paths.find_tools()
     report, host_uid = _look(limit_processes=True)
     forks = report["forks"]
@@ -100,35 +98,7 @@ def probe() -> Layers:
             f"Update bubblewrap ({tools.bwrap}) to 0.8 or later, or run on another kernel.",
         )
     names += needed
-    return _with_limits(names, real_uid, forks)
-
-
-def _with_limits(names: list[str], real_uid: bool, forks: bool) -> Layers:
-    missing = []
-    if real_uid:
-        names.append("real-uid")
-    else:
-        missing.append(
-            ("real-uid", "Candidates run under your own user, who is held back by what is not bound. Start as root.")
-        )
-    if forks:
-        names.append("rlimit-processes")
-    else:
-        missing.append(("rlimit-processes", "This kernel counts all of your processes (before 5.14). Update it."))
-    group = Cgroup.create(2**30, 64)
-    for name, holds in (
-        ("cgroup-pids", group is not None and group.limits_processes),
-        ("cgroup-memory", group is not None and group.limits_memory),
-        ("cgroup-freeze", group is not None and group.freezes),
-    ):
-        if holds:
-            names.append(name)
-        else:
-            missing.append((name, _DELEGATE))
-    if group is not None:
-        group.remove()
-    names += ["process-watchdog"] if "cgroup-memory" in names else ["process-watchdog", "memory-watchdog"]
-    return Layers(tuple(names), tuple(missing))
+    return with_limits(names, real_uid=real_uid, counted_alone=forks, held_back_by="is not bound")
 
 
 def start(spec: Spec, *, limit_processes: bool = True, groups: bool = True, uid: int | None = None) -> Process:

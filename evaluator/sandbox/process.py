@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from stat import S_ISREG
@@ -15,9 +16,14 @@ from evaluator.sandbox import tree
 from evaluator.sandbox.bubblewrap import OWN_PROCESSES
 from evaluator.sandbox.cgroup import Cgroup
 from evaluator.sandbox.output import Tail
+from evaluator.sandbox.scratch import Scratch, Unmeasurable
 from evaluator.sandbox.spec import Spec
 
 WATCH_S = 0.05  # between two looks at what a sandbox uses
+_DISK_S = 0.5  # between two looks at its folder, which take longer
+
+Excess = Literal["", "memory", "processes", "disk"]
+
 _FREEZE_S = 2.0
 _KILL_S = 5.0
 _LAST_OUTPUT_S = 1.0
@@ -26,14 +32,16 @@ _LAST_OUTPUT_S = 1.0
 class Process:
     """One sandbox with one program in it. Leaving the context kills everything that runs inside.
 
-    `killed_for` says which limit ended it: "memory", "processes", or "" if neither did.
+    `killed_for` says which limit ended it, "" if none did.
     """
 
-    def __init__(self, command: list[str], spec: Spec, cgroup: Cgroup | None) -> None:
-        """Start `command`, which builds the sandbox and runs `spec` in it."""
-        self.killed_for: Literal["", "memory", "processes"] = ""
+    def __init__(self, command: list[str], spec: Spec, cgroup: Cgroup | None, scratch: Scratch | None = None) -> None:
+        """Start `command`, which builds the sandbox and runs `spec` in it; `scratch` is removed in the end."""
+        self.killed_for: Excess = ""
         self._spec = spec
         self._cgroup = cgroup
+        self._scratch = scratch
+        self._disk_seen = 0.0
         self._ending = threading.RLock()
         self._ended = threading.Event()
         self._lent = {
@@ -151,6 +159,8 @@ class Process:
                 if not self.killed_for and self._cgroup.ran_out_of_memory():
                     self.killed_for = "memory"
                 self._cgroup.remove()
+            if self._scratch is not None:
+                self._scratch.remove()
 
     def _watch(self) -> None:
         """Kill the sandbox once it goes beyond its limits: in a thread, until the end."""
@@ -162,16 +172,30 @@ class Process:
                     self._end()
                     return
 
-    def _excess(self) -> Literal["", "memory", "processes"]:
+    def _excess(self) -> Excess:
         pids = tree.descendants(self.pid)
         tasks = self._cgroup.tasks() if self._cgroup is not None else None
         if (tree.count_tasks(pids) if tasks is None else tasks) > self._spec.processes + OWN_PROCESSES:
             return "processes"
+        if self._fills_disk(pids):
+            return "disk"
         if self._cgroup is not None and self._cgroup.limits_memory:
             return ""
         # What the caller lends is mapped inside, but not the program's doing.
         allowed = self._spec.memory_bytes + sum(self._lent.values())
         return "memory" if tree.memory_bytes(pids, allowed, self._lent.keys()) > allowed else ""
+
+    def _fills_disk(self, pids: list[int]) -> bool:
+        if self._scratch is None or time.monotonic() - self._disk_seen < _DISK_S:
+            return False
+        self._disk_seen = time.monotonic()
+        try:
+            used = self._scratch.bytes() + tree.deleted_bytes(pids, self._scratch.device)
+        except FileNotFoundError:  # it has ended meanwhile
+            return False
+        except Unmeasurable:
+            return True
+        return used > self._spec.tmp_bytes
 
 
 def _start(command: list[str], output: int, fds: tuple[int, ...]) -> "subprocess.Popen[bytes]":

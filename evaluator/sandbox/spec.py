@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import Literal
+
+Form = Literal["bubblewrap", "landlock"]
+"""What a sandbox is made of: namespaces, or, as a fallback that isolates less, Landlock and a system call filter."""
+
+REDUCED = "reduced-isolation"
+"""The first layer of every sandbox in the fallback form: whoever reads the list sees it first."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class Spec:
     processes: int
     tmp_mb: int
     output_kb: int
+    form: Form = "bubblewrap"
 
     @property
     def memory_bytes(self) -> int:

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +52,11 @@ def memory_bytes(pids: Collection[int], enough: int, lent: Collection[tuple[int,
     in_files = _memory_files(pids, lent)
     quick = sum(_resident(pid) for pid in pids) + in_files
     return quick if quick <= enough else sum(_proportional(pid) for pid in pids) + in_files
+
+
+def deleted_bytes(pids: Collection[int], device: int) -> int:
+    """Bytes in files on the file system `device` (st_dev) that `pids` hold open though they were deleted."""
+    return _open_bytes(pids, lambda name: name.endswith(" (deleted)"), lambda status: status.st_dev == device)
 
 
 def host_uid(pid: int) -> int:
@@ -153,13 +158,23 @@ def _sum_kb(path: str, names: tuple[str, ...]) -> int:
 
 def _memory_files(pids: Collection[int], lent: Collection[tuple[int, int]]) -> int:
     """Bytes in memory files that are open: no process' resident memory shows them unless they are mapped."""
+    return _open_bytes(
+        pids,
+        lambda name: name.startswith("/memfd:"),
+        lambda status: (status.st_dev, status.st_ino) not in lent,
+    )
+
+
+def _open_bytes(
+    pids: Collection[int], is_meant: Callable[[str], bool], counts: Callable[[os.stat_result], bool]
+) -> int:
+    """Bytes in the open files of that name and kind, each counted once."""
     sizes: dict[tuple[int, int], int] = {}
     for pid in pids:
         try:
             for link in Path(f"/proc/{pid}/fd").iterdir():
-                if str(link.readlink()).startswith("/memfd:"):
-                    status = link.stat()
+                if is_meant(str(link.readlink())) and counts(status := link.stat()):
                     sizes[status.st_dev, status.st_ino] = status.st_blocks * 512
         except _GONE:
             continue
-    return sum(size for file, size in sizes.items() if file not in lent)
+    return sum(sizes.values())
