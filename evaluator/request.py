@@ -25,7 +25,10 @@ class Timer(Frozen):
     """How long to measure."""
 
     warmup: int = 3
-    rounds: int = 10  # ABBA rounds against the incumbent
+    rounds: int = 12  # ABBA rounds against the incumbent, at most, for each pair of workers
+    pairs: int = 3  # pairs of workers, at most, where the luck of their memory leaves a comparison undecided
+    audits: int = 3  # iterations on fresh inputs that the oracle times itself
+    placement: tuple[tuple[float, float], ...] = ()  # (ms, standard deviation between pairs); empty: an H100's
     block_ms: float = 25.0  # GPU time of one block; at least two runs
     max_seconds: float = 2.0  # of GPU time over all rounds
 
@@ -39,6 +42,7 @@ class EvaluatorSettings(Frozen):
     device: Literal["auto", "none"] = "auto"  # none: compile for the target only, even where a GPU is present
     baselines: tuple[Literal["eager", "compile"], ...] = ("eager", "compile")
     pool: int = 1  # workers started ahead of need
+    memory_cap_gb: float | None = None  # of GPU memory that a comparison may use; None: all there is
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"  # landlock: a fallback that isolates less, and says so
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
 
@@ -66,3 +70,4 @@ class Request(Frozen):
     incumbent: Incumbent | None = None
     baseline: dict[Literal["eager", "compile"], Timing] = {}
     autotune: dict[str, Any] = {}
+    min_gain: float = 0.02  # over the incumbent, as a fraction; what is measured is whether it is reached

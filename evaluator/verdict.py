@@ -48,6 +48,8 @@ class Gain(Frozen):
     incumbent: str  # digest of the candidate it was compared with
     incumbent_ms: float
     rounds: int
+    pairs: int = 1  # of workers, each with memory of its own
+    confirmed: bool = False  # from rounds that were taken after others had nominated the candidate
 
 
 class NumericError(Frozen):

@@ -114,16 +114,36 @@ class Session:
             if kind == "buffer" and name in places:
                 self._loans.tensor(places[name]).copy_(tensor)
 
+    @property
+    def inputs(self) -> list[Any]:
+        """The arguments of `forward`."""
+        return self._inputs
+
     def set_inputs(self, encoded: Any, places: list[dict[str, Any]]) -> None:
         """Make the lent inputs the arguments of the following calls."""
-        self._inputs = list(tree.unflatten(encoded, [self._loans.tensor(place) for place in places]))
+        self._inputs = self.arguments(encoded, places)
+
+    def arguments(self, encoded: Any, places: list[dict[str, Any]]) -> list[Any]:
+        """The lent inputs at `places` as arguments of a call."""
+        return list(tree.unflatten(encoded, [self._loans.tensor(place) for place in places]))
 
     def forward(self) -> Any:
         """One call on the current inputs."""
+        return self.call(self._inputs)
+
+    def call(self, arguments: list[Any]) -> Any:
+        """One call on these arguments."""
         with torch.no_grad():
-            return self._run(*self._inputs)
+            return self._run(*arguments)
 
     def deliver(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
+        """As `copy_out`, finished on return."""
+        claim = self.copy_out(value, places)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return claim
+
+    def copy_out(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
         """Copy outputs into the oracle's receiving buffers where shape and dtype fit; says what the outputs were."""
         tensors: list[torch.Tensor] = []
         structure = tree.flatten(value, tensors)
@@ -139,6 +159,4 @@ class Session:
                 place = places[index]
                 if claim["shape"] == place["shape"] and claim["dtype"] == place["dtype"]:
                     self._loans.tensor(place).copy_(tensor)
-        if self.device == "cuda":
-            torch.cuda.synchronize()
         return {"structure": structure, "outputs": claims}

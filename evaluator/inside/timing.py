@@ -1,7 +1,8 @@
-"""Timing in the worker: CUDA events around single forwards, each under a cold L2.
+"""Timing in the worker, under a cold L2, over a ring of slots: inputs at different addresses, each with its output.
 
-Before every forward the whole L2 is overwritten. The GPU is then kept busy for as long as the host needs to enqueue a
-forward, so that what the events see is GPU time and not launch latency.
+Long forwards are timed singly: the whole L2 is overwritten before each. Short ones are timed together, one after
+another around the ring, which is larger than the L2, so that each finds its inputs cold: replayed as one CUDA graph
+where the forward can be captured, else enqueued one by one behind a kernel that keeps the GPU busy meanwhile.
 """
 
 import time
@@ -10,43 +11,119 @@ from typing import Any, Protocol
 import torch
 
 _SPIN_MARGIN = 1.5  # the host's enqueue time varies
-_MAX_SPIN_S = 2e-3
+_MAX_SPIN_S = 10e-3
+_MAX_REASON = 200
 
 
 class Runnable(Protocol):
-    def forward(self) -> Any: ...
+    def arguments(self, encoded: Any, places: list[dict[str, Any]]) -> list[Any]: ...
+    def call(self, arguments: list[Any]) -> Any: ...
+    def copy_out(self, value: Any, places: list[dict[str, Any]]) -> Any: ...
 
 
 class Stopwatch:
-    """Times forwards of one model on one device. `flush_bytes` should be at least twice the L2."""
+    """Times forwards of one model on one device.
 
-    def __init__(self, flush_bytes: int) -> None:
+    Args:
+        slots: {"inputs": places, "outputs": places} of each.
+        encoded: the structure of the inputs, the same for all slots.
+        flush_bytes: at least twice the L2.
+    """
+
+    def __init__(self, model: Runnable, slots: list[dict[str, Any]], encoded: Any, flush_bytes: int) -> None:
+        self._model = model
+        self._arguments = [model.arguments(encoded, slot["inputs"]) for slot in slots]
+        self._places = [slot["outputs"] for slot in slots]
         self._flush = torch.empty(flush_bytes, dtype=torch.uint8, device="cuda")
-        self._spin_cycles = 0
+        self._outputs: list[Any] = []
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._spin_one = self._spin_all = 0
+        self._next = 0
 
-    def warm(self, model: Runnable, calls: int) -> float:
+    def warm(self, calls: int) -> float:
         """Call `calls` times and learn how long the host needs to enqueue one forward; returns its GPU time in ms."""
         for _ in range(calls):
-            model.forward()
+            self._single()
         torch.cuda.synchronize()
-        began = time.perf_counter()
-        model.forward()
-        enqueued = time.perf_counter() - began
-        torch.cuda.synchronize()
-        kilohertz = torch.cuda.get_device_properties(0).clock_rate
-        self._spin_cycles = int(min(enqueued * _SPIN_MARGIN, _MAX_SPIN_S) * kilohertz * 1e3)
-        return self.time(model, 1)[0]
+        self._spin_one = _spin_cycles(self._single)
+        return min(self.singles(3))
 
-    def time(self, model: Runnable, repeats: int) -> list[float]:
-        """Milliseconds of `repeats` forwards, each by its own pair of events."""
+    def capture(self, wanted: bool) -> str:
+        """Capture one way around the ring as a graph, if that is wanted; empty, or the reason why there is none."""
+        problem = self._capture() if wanted else "too large"
+        for _ in range(2):
+            self._round()
+        torch.cuda.synchronize()
+        self._spin_all = _spin_cycles(self._round)
+        return problem
+
+    def _capture(self) -> str:
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                outputs = self._forwards()
+        except Exception as error:  # noqa: BLE001  whatever a forward does that a graph can't hold
+            torch.cuda.synchronize()
+            return f"{type(error).__name__}: {error}"[:_MAX_REASON]
+        self._graph, self._outputs = graph, outputs
+        return ""
+
+    def singles(self, repeats: int) -> list[float]:
+        """Milliseconds of `repeats` forwards, each by its own pair of events, the L2 overwritten before each."""
         pairs = []
         for _ in range(repeats):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             self._flush.zero_()
-            torch.cuda._sleep(self._spin_cycles)
+            torch.cuda._sleep(self._spin_one)
             begin.record()
-            model.forward()
+            self._single()
             end.record()
             pairs.append((begin, end))
         torch.cuda.synchronize()
         return [begin.elapsed_time(end) for begin, end in pairs]
+
+    def rounds(self, repeats: int) -> list[float]:
+        """Milliseconds of a forward, averaged over the ring, for each of `repeats` ways around it."""
+        pairs = []
+        for _ in range(repeats):
+            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+            torch.cuda._sleep(self._spin_all)
+            begin.record()
+            self._round()
+            end.record()
+            pairs.append((begin, end))
+        torch.cuda.synchronize()
+        return [begin.elapsed_time(end) / len(self._arguments) for begin, end in pairs]
+
+    def deliver(self, run: bool) -> None:
+        """Go once around the ring (or, to learn what the rest costs, do not) and hand all outputs over."""
+        if run:
+            self._round()
+        for value, places in zip(self._outputs, self._places, strict=True):
+            self._model.copy_out(value, places)
+        torch.cuda.synchronize()
+
+    def _single(self) -> None:
+        self._model.call(self._arguments[self._next])
+        self._next = (self._next + 1) % len(self._arguments)
+
+    def _round(self) -> None:
+        if self._graph is not None:
+            self._graph.replay()
+        else:
+            self._outputs = []
+            self._outputs = self._forwards()
+
+    def _forwards(self) -> list[Any]:
+        # All outputs live at once: written to the same memory again and again, they would stay in the L2.
+        return [self._model.call(arguments) for arguments in self._arguments]
+
+
+def _spin_cycles(enqueue: Any) -> int:
+    """GPU cycles that pass while the host calls `enqueue`."""
+    began = time.perf_counter()
+    enqueue()
+    enqueued = time.perf_counter() - began
+    torch.cuda.synchronize()
+    kilohertz = torch.cuda.get_device_properties(0).clock_rate
+    return int(min(enqueued * _SPIN_MARGIN, _MAX_SPIN_S) * kilohertz * 1e3)

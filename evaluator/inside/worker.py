@@ -52,7 +52,9 @@ class Worker:
             "warm": self._warm,
             "time": self._time,
             "facts": self._facts,
+            "ring": self._ring,
             "profile": self._profile,
+            "audit": self._audit,
         }
         while True:
             try:
@@ -96,13 +98,29 @@ class Worker:
         return {}
 
     def _warm(self, message: Message, fds: tuple[int, ...]) -> Message:
-        from evaluator.inside.timing import Stopwatch
+        """Make a stopwatch over the given slots; says how long one forward takes."""
+        self._stopwatch = self._new_stopwatch(message)
+        return {"forward_ms": self._stopwatch.warm(message["calls"])}
 
-        self._stopwatch = Stopwatch(message["flush_bytes"])
-        return {"forward_ms": self._stopwatch.warm(self._session, message["calls"])}
+    def _ring(self, message: Message, fds: tuple[int, ...]) -> Message:
+        """Make the stopwatch that blocks are timed with."""
+        self._stopwatch = None
+        self._stopwatch = self._new_stopwatch(message)
+        self._stopwatch.warm(1)
+        return {"not_captured": self._stopwatch.capture(message["capture"])}
 
     def _time(self, message: Message, fds: tuple[int, ...]) -> Message:
-        return {"samples_ms": self._stopwatch.time(self._session, message["repeats"])}
+        measure = self._stopwatch.rounds if message["around"] else self._stopwatch.singles
+        return {"samples_ms": measure(message["repeats"])}
+
+    def _audit(self, message: Message, fds: tuple[int, ...]) -> Message:
+        self._stopwatch.deliver(message["run"])
+        return {}
+
+    def _new_stopwatch(self, message: Message) -> Any:
+        from evaluator.inside.timing import Stopwatch
+
+        return Stopwatch(self._session, message["slots"], message["arguments"], message["flush_bytes"])
 
     def _facts(self, message: Message, fds: tuple[int, ...]) -> Message:
         from evaluator.inside.observation import observe

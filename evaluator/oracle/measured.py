@@ -1,21 +1,22 @@
 """Evaluation on a GPU: correctness on fresh secret inputs, then times against the incumbent in alternation."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from functools import partial
+from typing import Literal
 
 from evaluator.oracle.correctness import Examination, Violation
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
-from evaluator.oracle.statistics import gain, summarise
-from evaluator.oracle.worker import Pool, WorkerFailure, WorkerHandle
-from evaluator.request import EvaluatorSettings, Request, Timer
+from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.interleaving import Disturbance, IncumbentFailure
+from evaluator.oracle.timing.trial import Outcome, Pair, Trial
+from evaluator.oracle.worker import Pool, WorkerFailure
+from evaluator.request import EvaluatorSettings, Incumbent, Request
 from evaluator.tasks import Task
 from evaluator.verdict import Status, Timing, Verdict
-
-Answer = TypeVar("Answer")
 
 _WARM_CALLS_OF_COMPILED = 5  # torch.compile may recompile on its second call
 
@@ -27,6 +28,7 @@ class Held:
     digest: str
     task: str
     examination: Examination
+    contestant: Contestant
 
 
 class Measured:
@@ -35,7 +37,8 @@ class Measured:
     def __init__(self, settings: EvaluatorSettings, device: str, l2_bytes: int, workers: Pool) -> None:
         self._settings = settings
         self._device = device
-        self._flush_bytes = 2 * l2_bytes
+        self._l2_bytes = l2_bytes
+        self._trial = Trial(settings.timer)
         self._workers = workers
         self._references: dict[str, Reference] = {}
         self._held: list[Held] = []
@@ -49,13 +52,12 @@ class Measured:
             examination = self._examine(request, report)
         except (WorkerFailure, Mismatch, Violation) as error:
             return report.failed(error)
-        self._held.append(Held(request.digest, request.task.digest, examination))
+        ours = self._hold(request.digest, examination)
         try:
-            self._time(request, report, examination.worker)
-        except (WorkerFailure, ValueError) as error:
+            self._time(request, report, ours.contestant)
+        except (WorkerFailure, Mismatch, Violation, Disturbance, ValueError) as error:
             self._release_except("", "")
-            failure = error if isinstance(error, WorkerFailure) else WorkerFailure("failed", f"bad times: {error}")
-            return report.failed(failure)
+            return report.failed(_failure(error))
         return report.verdict(Status.VERIFIED)
 
     def close(self) -> None:
@@ -97,7 +99,7 @@ class Measured:
         report.add_kernels(answer["kernels"])
         report.evidence["autotune"] = answer["autotune"]
 
-    def _time(self, request: Request, report: Report, worker: WorkerHandle) -> None:
+    def _time(self, request: Request, report: Report, ours: Contestant) -> None:
         for kind in self._settings.baselines:
             if report.baseline[kind] is None:
                 with report.step(f"baseline {kind}"):
@@ -106,38 +108,65 @@ class Measured:
             incumbent = self._incumbent(request, report)
             self._workers.settle()
         with report.step("time"):
-            stopwatch = Interleaving(self._settings.timer, self._flush_bytes, self._settings.limits.forward_s)
-            if incumbent is None or request.incumbent is None:
-                report.time = stopwatch.alone(worker)
-                return
+            outcome = self._outcome(request, report, ours, incumbent)
+        report.time, report.gain = outcome.time, outcome.gain
+        report.notes += outcome.notes
+
+    def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Held | None) -> Outcome:
+        if incumbent is not None:
+            fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
             try:
-                report.time, theirs, log_ratios = stopwatch.against(worker, incumbent)
-                report.gain = gain(log_ratios, request.incumbent.digest, theirs.median_ms)
+                return self._trial.against(ours, incumbent.contestant, incumbent.digest, request.min_gain, fresh)
             except IncumbentFailure as error:
                 report.notes.append(f"the incumbent failed while it was timed: {error}")
                 self._release_except(request.digest, request.task.digest)
-                report.time = stopwatch.alone(worker)
+        return self._trial.alone(ours)
 
-    def _incumbent(self, request: Request, report: Report) -> WorkerHandle | None:
+    def _incumbent(self, request: Request, report: Report) -> Held | None:
         """The incumbent's worker: kept from before, or started with its tuned configuration and checked once."""
         named = request.incumbent
         if named is None or named.digest == request.digest:
             return None
         for held in self._held:
             if held.digest == named.digest:
-                return held.examination.worker
-        examination = Examination(
-            request.task, self._reference(request.task), self._workers.take(), self._settings.limits
-        )
+                return held
         try:
-            examination.load(named.source, {"autotune": named.autotune})
-            examination.check(1)
+            return self._hold(named.digest, self._once_more(request.task, named))
         except (WorkerFailure, Mismatch, Violation) as error:
-            examination.close()
             report.notes.append(f"the incumbent could not be run for comparison: {error}")
             return None
-        self._held.append(Held(named.digest, request.task.digest, examination))
-        return examination.worker
+
+    @contextmanager
+    def _fresh_pair(self, request: Request, autotune: dict[str, object]) -> Iterator[Pair]:
+        """The candidate and the incumbent in new workers, with new memory.
+
+        Raises:
+            WorkerFailure, Mismatch, Violation: one of them failed this time.
+        """
+        assert request.incumbent is not None
+        candidate = Incumbent(digest=request.digest, source=request.source, autotune=autotune)
+        with self._started(request.task, candidate) as ours, self._started(request.task, request.incumbent) as theirs:
+            self._workers.settle()
+            yield ours, theirs
+
+    @contextmanager
+    def _started(self, task: Task, code: Incumbent) -> Iterator[Contestant]:
+        examination = self._once_more(task, code)
+        try:
+            yield self._contestant(examination)
+        finally:
+            examination.close()
+
+    def _once_more(self, task: Task, code: Incumbent) -> Examination:
+        """Verified code in a new worker, with the configuration that its tuning chose, checked once."""
+        examination = Examination(task, self._reference(task), self._workers.take(), self._settings.limits)
+        try:
+            examination.load(code.source, {"autotune": code.autotune})
+            examination.check(1)
+        except BaseException:
+            examination.close()
+            raise
+        return examination
 
     def _baseline(self, task: Task, kind: Literal["eager", "compile"], report: Report) -> Timing | None:
         """Time of the reference itself in a worker, under the candidate's protocol (P4)."""
@@ -151,12 +180,22 @@ class Measured:
                 report.notes.append(f"the {kind} baseline is outside the tolerance itself: {error}")
             self._workers.settle()
             timer = self._settings.timer.model_copy(update={"warmup": _WARM_CALLS_OF_COMPILED})
-            return Interleaving(timer, self._flush_bytes, limits.first_forward_s).alone(examination.worker)
-        except (WorkerFailure, Violation, ValueError) as error:
+            contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s)
+            outcome = self._trial.alone(contestant)
+        except (WorkerFailure, Mismatch, Violation, ValueError) as error:
             report.notes.append(f"the {kind} baseline could not be timed: {error}")
             return None
         finally:
             examination.close()
+        report.notes += [f"{kind} baseline: {note}" for note in outcome.notes]
+        return outcome.time
+
+    def _contestant(self, examination: Examination) -> Contestant:
+        return Contestant(examination, self._settings.timer, self._l2_bytes, self._settings.limits.forward_s)
+
+    def _hold(self, digest: str, examination: Examination) -> Held:
+        self._held.append(Held(digest, examination.task.digest, examination, self._contestant(examination)))
+        return self._held[-1]
 
     def _release_except(self, digest: str, task: str) -> None:
         """Close the kept workers but that of `digest`, the incumbent to be."""
@@ -167,80 +206,12 @@ class Measured:
         self._held = keep
 
 
-class IncumbentFailure(Exception):
-    """The incumbent's worker failed: no fault of the candidate's."""
-
-
-class Interleaving:
-    """Commands the workers' stopwatches so that drift cancels: blocks in the order A B B A, round after round."""
-
-    def __init__(self, timer: Timer, flush_bytes: int, timeout_s: float) -> None:
-        self._timer = timer
-        self._flush_bytes = flush_bytes
-        self._timeout_s = timeout_s
-
-    def alone(self, worker: WorkerHandle) -> Timing:
-        """Times of one worker by itself.
-
-        Raises:
-            WorkerFailure: the worker failed.
-            ValueError: it claimed impossible times.
-        """
-        repeats, rounds = self._plan(self._warm(worker))
-        return summarise([sample for _ in range(2 * rounds) for sample in self._block(worker, repeats)])
-
-    def against(self, worker: WorkerHandle, incumbent: WorkerHandle) -> tuple[Timing, Timing, list[float]]:
-        """Times of both, and log(candidate / incumbent) of each round's medians.
-
-        Raises:
-            IncumbentFailure: the incumbent's worker failed or claimed impossible times.
-            WorkerFailure, ValueError: the candidate's did.
-        """
-        repeats, rounds = self._plan(max(self._warm(worker), self._incumbents(lambda: self._warm(incumbent))))
-        ours: list[float] = []
-        theirs: list[float] = []
-        log_ratios = []
-        for _ in range(rounds):
-            first = self._block(worker, repeats)
-            other = self._incumbents(lambda: self._block(incumbent, repeats) + self._block(incumbent, repeats))
-            mine = first + self._block(worker, repeats)
-            log_ratios.append(math.log(summarise(mine).median_ms / summarise(other).median_ms))
-            ours += mine
-            theirs += other
-        return summarise(ours), summarise(theirs), log_ratios
-
-    def _incumbents(self, act: Callable[[], Answer]) -> Answer:
-        try:
-            return act()
-        except (WorkerFailure, ValueError) as error:
-            raise IncumbentFailure(str(error)) from error
-
-    def _warm(self, worker: WorkerHandle) -> float:
-        message = {"do": "warm", "calls": self._timer.warmup, "flush_bytes": self._flush_bytes}
-        return _milliseconds([worker.ask(message, self._timeout_s)["forward_ms"]])[0]
-
-    def _block(self, worker: WorkerHandle, repeats: int) -> list[float]:
-        answer = worker.ask({"do": "time", "repeats": repeats}, self._timeout_s)
-        return _milliseconds(answer["samples_ms"])
-
-    def _plan(self, forward_ms: float) -> tuple[int, int]:
-        """Repeats a block and rounds: as many as the timer asks for, within its GPU seconds."""
-        overhead_ms = 0.2  # flush and spin before every forward
-        each = forward_ms + overhead_ms
-        repeats = max(2, min(100, int(self._timer.block_ms / each)))
-        affordable = int(self._timer.max_seconds * 1e3 / (4 * repeats * each))
-        return repeats, max(3, min(self._timer.rounds, affordable))
-
-
-def _milliseconds(claimed: Any) -> list[float]:
-    """A worker's times, checked to be positive finite numbers.
-
-    Raises:
-        ValueError: they are not.
-    """
-    if not isinstance(claimed, list) or not claimed:
-        raise ValueError("no samples")
-    values = [float(value) for value in claimed]
-    if not all(math.isfinite(value) and value > 0 for value in values):
-        raise ValueError("a time is not a positive number")
-    return values
+def _failure(error: Exception) -> WorkerFailure | Mismatch | Violation:
+    """What the candidate is charged with for what happened while it was timed."""
+    if isinstance(error, Disturbance):
+        if error.by == "candidate":
+            return Violation(str(error))
+        return WorkerFailure("crashed", str(error), {"at": "start"})
+    if isinstance(error, WorkerFailure | Mismatch | Violation):
+        return error
+    return WorkerFailure("failed", f"bad times: {error}")

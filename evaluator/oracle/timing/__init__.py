@@ -1,0 +1,12 @@
+"""Time: rounds of alternating blocks, the oracle's own clock over them, and the decision that they lead to.
+
+    contestant     one worker made ready to be timed: its ring of slots, its blocks, its audits
+    interleaving   A B B A, the other one frozen, a canary before each block
+    verdict        nomination, then a fresh confirmation
+    sequential     when to stop, and for which side; pure
+    audit          what a worker's claim may differ from the oracle's clock by; pure
+    canary, clocks what the GPU does that is not the candidate's doing
+    power          what the decision rule would have said to recorded rounds; pure
+
+docs/decisions/0002-timing-protocol.md says why.
+"""

@@ -1,0 +1,45 @@
+"""The audit clock (P12): may a worker's claim be believed, given what the oracle's own clock says?
+
+The oracle fills every slot with inputs that did not exist before, poisons the outputs, and starts its clock; the
+worker goes around its ring once and hands the outputs over; the clock stops when the oracle's own copies are finished.
+What the command and the copies cost is what the same takes without the forwards. So the audit is an upper bound of the
+time that the forwards take: a claim may lie above it, never far below.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+# What honest workers need at most: docs/results/timing-h100.md.
+_SHARE = 0.05  # of the claim: the audit's L2 and clocks are not those of the blocks
+_LATENCY_MS = 0.15  # starting a graph, waking up, changing contexts
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Milliseconds on the oracle's clock, of commands with and without `forwards` forwards."""
+
+    forwards: int
+    empty_ms: tuple[float, ...]
+    full_ms: tuple[float, ...]
+
+    @property
+    def forward_ms(self) -> float:
+        """One forward as the oracle saw it, the quickest of all audits."""
+        return max(0.0, min(self.full_ms) - median(self.empty_ms)) / self.forwards
+
+    @property
+    def allowance_ms(self) -> float:
+        """By how much a claim for one forward may lie below `forward_ms`, besides its share."""
+        spread = max(self.empty_ms) - min(self.empty_ms)
+        return (_LATENCY_MS + spread) / self.forwards
+
+    def undercut(self, claims_ms: Sequence[float]) -> str:
+        """Empty, or how the claims contradict the clock."""
+        claim = median(claims_ms)
+        if claim * (1 + _SHARE) + self.allowance_ms >= self.forward_ms:
+            return ""
+        return (
+            f"it claims {claim:.4g} ms a forward, which took at least {self.forward_ms:.4g} ms on the oracle's clock "
+            f"(allowance {claim * _SHARE + self.allowance_ms:.2g} ms)"
+        )

@@ -1,0 +1,177 @@
+"""One worker made ready to be timed: a ring of slots, blocks of forwards, and audits of them."""
+
+import math
+import secrets
+import time
+from typing import Any
+
+import torch
+
+from evaluator.inside import tree
+from evaluator.oracle.correctness import Examination, fresh_seed
+from evaluator.oracle.exchange import Slot
+from evaluator.oracle.timing.audit import Audit
+from evaluator.request import Timer
+
+_AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
+_MOST_SLOTS = 512
+_MOST_RING_BYTES = 1 << 30
+_MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
+_EMPTY_COMMANDS = 5
+_CONFIRMED = 6  # outputs of an audit that are compared with the reference's, at random
+_LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
+
+
+class Contestant:
+    """A verified candidate (or baseline) under the stopwatch.
+
+    Args:
+        examination: verified; its worker is alive.
+        l2_bytes: of the GPU.
+        timeout_s: for one command.
+    """
+
+    def __init__(self, examination: Examination, timer: Timer, l2_bytes: int, timeout_s: float) -> None:
+        self.worker = examination.worker
+        self.forward_ms = 0.0
+        self.not_captured = ""
+        self.audit: Audit | None = None
+        self.claims_ms: list[float] = []
+        self._examination = examination
+        self._exchange = examination.exchange
+        self._timer = timer
+        self._l2_bytes = l2_bytes
+        self._timeout_s = timeout_s
+        self._slots: list[Slot] = []
+
+    @property
+    def slots(self) -> int:
+        """How many forwards one way around the ring has."""
+        return len(self._slots)
+
+    @property
+    def slot_bytes(self) -> int:
+        """Of the inputs and outputs of one forward."""
+        places = (*self._exchange.first.inputs, *self._exchange.first.outputs)
+        return sum(_bytes(self._exchange.tensor(place)) for place in places)
+
+    @property
+    def cold(self) -> bool:
+        """Whether the ring is too large for the L2 to keep a slot until its next turn."""
+        return self.slots * self.slot_bytes > 2 * self._l2_bytes
+
+    def prepare(self) -> None:
+        """Learn how long a forward takes, and lend and fill a ring that suits; does nothing the second time.
+
+        Raises:
+            WorkerFailure: the worker failed.
+            ValueError: it claimed impossible times.
+        """
+        if self._slots:
+            return
+        self._slots = [self._exchange.first]
+        answer = self.worker.ask(self._message("warm") | {"calls": self._timer.warmup}, self._timeout_s)
+        self.forward_ms = milliseconds([answer["forward_ms"]])[0]
+        more = self._exchange.slots(self._count() - 1)
+        if more:
+            self._slots += more
+            self._exchange.lend()
+        self._fill()
+        answer = self.worker.ask(self._message("ring"), self._timeout_s)
+        self.not_captured = str(answer["not_captured"])[:200]
+
+    def block(self, around: bool, repeats: int) -> list[float]:
+        """Claimed milliseconds a forward: of `repeats` ways around the ring, or of `repeats` single forwards.
+
+        Raises:
+            WorkerFailure, ValueError: as for `prepare`.
+        """
+        answer = self.worker.ask({"do": "time", "around": around, "repeats": repeats}, self._timeout_s)
+        samples = milliseconds(answer["samples_ms"])
+        self.claims_ms += samples
+        return samples
+
+    def take_audit(self) -> Audit:
+        """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
+
+        Raises:
+            WorkerFailure: the worker failed.
+            Mismatch: an output of a timed iteration is wrong.
+        """
+        judged = secrets.randbelow(self._timer.audits)  # large outputs: only this one
+        self._fill()
+        self._command(run=True)
+        empty = [self._command(run=False)[0] for _ in range(_EMPTY_COMMANDS)]
+        full = []
+        for index in range(self._timer.audits):
+            seeds = self._fill()
+            elapsed, copies = self._command(run=True)
+            full.append(elapsed)
+            if index == judged or sum(copy.numel() for copy in copies[0]) <= _LARGE:
+                self._judge(seeds, copies)
+            del copies
+        self.audit = Audit(self.slots, tuple(empty), tuple(full))
+        return self.audit
+
+    def _count(self) -> int:
+        """Slots of the ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""
+        cold = math.ceil(2 * self._l2_bytes / max(self.slot_bytes, 1)) + 1
+        clocked = math.ceil(_AUDIT_MS / self.forward_ms)
+        affordable = max(1, _MOST_RING_BYTES // max(self.slot_bytes, 1))
+        # A single forward is timed behind a flush: only short ones need a ring for a cold cache.
+        wanted = max(cold, clocked) if self.forward_ms < SHORT_MS else clocked
+        return min(wanted, affordable, _MOST_SLOTS)
+
+    def _fill(self) -> list[int]:
+        """Fresh content for every slot, poisoned outputs; the seeds."""
+        seeds = []
+        for buffer in {place["buffer"]: place for slot in self._slots for place in slot.outputs}.values():
+            self._exchange.poison(buffer)
+        for slot in self._slots:
+            seeds.append(fresh_seed())
+            tensors: list[torch.Tensor] = []
+            tree.flatten(self._examination.reference.inputs(seeds[-1]), tensors)
+            for place, tensor in zip(slot.inputs, tensors, strict=True):
+                self._exchange.tensor(place).copy_(tensor)
+        self._exchange.synchronize()
+        return seeds
+
+    def _command(self, run: bool) -> tuple[float, list[list[torch.Tensor]]]:
+        """Milliseconds from the command until the oracle has its own copies of all outputs, and these."""
+        began = time.perf_counter()
+        self.worker.ask({"do": "audit", "run": run}, self._timeout_s)
+        copies = [[self._exchange.tensor(place).clone() for place in slot.outputs] for slot in self._slots]
+        self._exchange.synchronize()
+        return (time.perf_counter() - began) * 1e3, copies
+
+    def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]]) -> None:
+        for index in secrets.SystemRandom().sample(range(self.slots), min(_CONFIRMED, self.slots)):
+            self._examination.confirm(self._examination.reference.inputs(seeds[index]), copies[index])
+
+    def _message(self, do: str) -> dict[str, Any]:
+        slots = [{"inputs": slot.inputs, "outputs": slot.outputs} for slot in self._slots]
+        capture = self.slot_bytes <= _MOST_CAPTURED_BYTES
+        message = {"do": do, "slots": slots, "arguments": self._exchange.arguments, "capture": capture}
+        return message | {"flush_bytes": 2 * self._l2_bytes}
+
+
+SHORT_MS = 0.1
+"""Forwards below this are timed around the ring, not singly."""
+
+
+def milliseconds(claimed: Any) -> list[float]:
+    """A worker's times, checked to be positive finite numbers.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if not isinstance(claimed, list) or not claimed:
+        raise ValueError("no samples")
+    values = [float(value) for value in claimed]
+    if not all(math.isfinite(value) and value > 0 for value in values):
+        raise ValueError("a time is not a positive number")
+    return values
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return int(tensor.numel()) * int(tensor.element_size())

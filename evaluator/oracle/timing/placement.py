@@ -1,0 +1,20 @@
+"""The luck of a pair of workers: how far two that run the same code differ for as long as they live."""
+
+import itertools
+import math
+from collections.abc import Sequence
+
+# (milliseconds of a forward, standard deviation of the log ratio between fresh pairs), measured on an H100:
+# docs/results/timing-h100.md. `harness calibrate` measures it on other machines.
+DEFAULT = ((0.0017, 0.0047), (0.010, 0.0036), (0.046, 0.0008), (0.183, 0.0006), (0.636, 0.0002))
+
+
+def placement(forward_ms: float, table: Sequence[tuple[float, float]] = DEFAULT) -> float:
+    """Standard deviation for forwards of this length: straight between the table's rows on logarithmic axes."""
+    if forward_ms <= table[0][0]:
+        return table[0][1]
+    for (shorter, above), (longer, below) in itertools.pairwise(table):
+        if forward_ms <= longer:
+            share = math.log(forward_ms / shorter) / math.log(longer / shorter)
+            return math.exp((1 - share) * math.log(above) + share * math.log(below))
+    return table[-1][1]

@@ -1,0 +1,185 @@
+"""From two workers to times and a gain: nominate, get fresh pairs if luck leaves it open, confirm afresh."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from evaluator.oracle.correctness import Violation
+from evaluator.oracle.statistics import summarise
+from evaluator.oracle.timing import placement
+from evaluator.oracle.timing.canary import Canary
+from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
+from evaluator.oracle.timing.interleaving import Interleaving, Rounds, blamed, repeats
+from evaluator.oracle.timing.sequential import Bounds, Rule, Word, assess, fixed
+from evaluator.oracle.worker import WorkerFailure
+from evaluator.request import Timer
+from evaluator.verdict import Gain, Timing
+
+Pair = tuple[Contestant, Contestant]
+FreshPair = Callable[[], AbstractContextManager[Pair]]
+
+_LUCK = 0.001  # placement noise beyond which a confirmation takes a fresh pair of workers
+_CONFIRMING = 8  # rounds at least
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Times of the candidate, and what it gained; `gain` is None where it ran alone."""
+
+    time: Timing
+    gain: Gain | None
+    notes: tuple[str, ...]
+
+
+class Trial:
+    """Measures candidates. Keeps the canary for its lifetime."""
+
+    def __init__(self, timer: Timer) -> None:
+        self._timer = timer
+        self._canary = Canary()
+
+    def alone(self, contestant: Contestant) -> Outcome:
+        """Times of one worker by itself.
+
+        Raises:
+            WorkerFailure, Mismatch: the worker failed, or an output of a timed iteration was wrong.
+            ValueError: it claimed impossible times.
+            Violation: its claims contradict the oracle's clock.
+        """
+        contestant.prepare()
+        contestant.take_audit()
+        around = contestant.forward_ms < SHORT_MS
+        times = repeats(contestant, self._timer, around)
+        blocks = 2 * self._affordable(contestant, times, around)
+        samples = [sample for _ in range(blocks) for sample in contestant.block(around, times)]
+        factor, notes = _believe(contestant)
+        return Outcome(summarise([sample * factor for sample in samples]), None, notes)
+
+    def against(
+        self, candidate: Contestant, incumbent: Contestant, digest: str, min_gain: float, fresh: FreshPair
+    ) -> Outcome:
+        """Times of the candidate, and its gain over the incumbent, whose digest is `digest`.
+
+        Args:
+            fresh: gives another pair of workers of the same two, for as long as its context lasts.
+
+        Raises:
+            IncumbentFailure: the incumbent's worker failed, or its claims contradict the oracle's clock.
+            Disturbance: the GPU would not come to rest.
+            WorkerFailure, Mismatch, ValueError, Violation: as for `alone`.
+        """
+        self._canary.hatch()
+        self._ready(candidate, incumbent)
+        rule = self._rule(candidate, incumbent, min_gain)
+        word, found, taken = self._nominate((candidate, incumbent), rule, fresh)
+        confirmed = word == "accept"
+        notes: list[str] = []
+        if confirmed:
+            count = max(_CONFIRMING, len(taken[-1].log_ratios))
+            rounds = self._confirm((candidate, incumbent), rule, fresh, min(count, rule.looks[-1]), notes)
+            found, taken = fixed([rounds.log_ratios], rule.placement), [rounds]
+        factor, remarks = _believe(candidate)
+        blamed(True, lambda: _believe(incumbent))
+        notes += [*remarks, *_voided(taken)]
+        theirs = summarise([sample for rounds in taken for sample in rounds.theirs_ms])
+        ours = summarise([sample * factor for rounds in taken for sample in rounds.ours_ms])
+        gain = _scaled(found, factor).gain(
+            digest, theirs.median_ms, sum(len(rounds.log_ratios) for rounds in taken), len(taken), confirmed
+        )
+        return Outcome(ours, gain, tuple(notes))
+
+    def _nominate(self, pair: Pair, rule: Rule, fresh: FreshPair) -> tuple[Word, Bounds, list[Rounds]]:
+        most = self._timer.pairs if rule.placement > _LUCK else 1
+        with Interleaving(*pair, self._timer, self._canary) as session:
+            taken = [session.rounds]
+            word, found = self._look(session, taken, rule, most)
+        while word == "undecided":
+            with fresh() as another, self._begin(another) as session:
+                taken.append(session.rounds)
+                word, found = self._look(session, taken, rule, most)
+        return word, found, taken
+
+    def _look(self, session: Interleaving, taken: list[Rounds], rule: Rule, most: int) -> tuple[Word, Bounds]:
+        """Take rounds of the last pair until the rule has heard enough of it."""
+        looks = iter(rule.looks)
+        while True:
+            session.take(next(looks))
+            word, found = assess([rounds.log_ratios for rounds in taken], rule, most)
+            if word != "more":
+                return word, found
+
+    def _confirm(self, pair: Pair, rule: Rule, fresh: FreshPair, count: int, notes: list[str]) -> Rounds:
+        """Rounds that had no part in the nomination, of a fresh pair where that makes a difference."""
+        if rule.placement > _LUCK:
+            try:
+                with fresh() as another, self._begin(another) as session:
+                    session.take(count)
+                    return session.rounds
+            except WorkerFailure as error:
+                notes.append(f"confirmed by the same pair of workers, since a fresh one failed: {error}")
+        with Interleaving(*pair, self._timer, self._canary) as session:
+            session.take(count)
+            return session.rounds
+
+    def _begin(self, pair: Pair) -> Interleaving:
+        self._ready(*pair)
+        return Interleaving(*pair, self._timer, self._canary)
+
+    def _ready(self, candidate: Contestant, incumbent: Contestant) -> None:
+        for contestant in (candidate, incumbent):
+            blamed(contestant is incumbent, contestant.prepare)
+            if contestant.audit is None:
+                blamed(contestant is incumbent, contestant.take_audit)
+
+    def _rule(self, candidate: Contestant, incumbent: Contestant, min_gain: float) -> Rule:
+        shorter = min(candidate.forward_ms, incumbent.forward_ms)
+        longer = max((candidate, incumbent), key=lambda each: each.forward_ms)
+        around = shorter < SHORT_MS
+        rounds = self._affordable(longer, repeats(longer, self._timer, around), around)
+        table = self._timer.placement or placement.DEFAULT
+        return Rule(min_gain, rounds, placement.placement(shorter, table))
+
+    def _affordable(self, contestant: Contestant, times: int, around: bool) -> int:
+        """Rounds that the timer asks for, as far as they fit into its GPU seconds."""
+        block_ms = times * contestant.forward_ms * (contestant.slots if around else 1)
+        return max(3, min(self._timer.rounds, int(self._timer.max_seconds * 1e3 / (4 * block_ms))))
+
+
+def _believe(contestant: Contestant) -> tuple[float, tuple[str, ...]]:
+    """By what factor to correct a worker's claims, and what to say about how they came about.
+
+    A captured graph leaves the host nothing to do: a claim below the oracle's clock is a lie. Where every forward has
+    to be enqueued the host's time is in the oracle's clock as well, so no lie can be proved, and that clock counts.
+
+    Raises:
+        Violation: the claims contradict the oracle's clock.
+    """
+    assert contestant.audit is not None
+    undercut = contestant.audit.undercut(contestant.claims_ms)
+    notes = []
+    if contestant.not_captured:
+        notes.append(f"not captured as a graph ({contestant.not_captured}): forwards were enqueued one by one")
+    if contestant.forward_ms < SHORT_MS and not contestant.cold:
+        notes.append("inputs and outputs are so small that they stay in the L2")
+    if not undercut:
+        return 1.0, tuple(notes)
+    if not contestant.not_captured:
+        raise Violation(undercut)
+    factor = contestant.audit.forward_ms / summarise(contestant.claims_ms).median_ms
+    return factor, (*notes, "its time is that of the oracle's clock, which host time is part of")
+
+
+def _scaled(found: Bounds, factor: float) -> Bounds:
+    if factor == 1.0:
+        return found
+    shift = math.log(factor)
+    moved = (1 - math.exp(math.log(1 - value) + shift) for value in (found.estimate, found.low, found.high))
+    return Bounds(*moved)
+
+
+def _voided(taken: list[Rounds]) -> Iterator[str]:
+    for who in ("candidate", "incumbent"):
+        count = sum(rounds.void.count(who) for rounds in taken)
+        if count:
+            yield f"{count} rounds were void: the canary kernel was slow while the {who} was waiting"
