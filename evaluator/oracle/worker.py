@@ -5,11 +5,12 @@ What a worker answers is a claim. A worker that is late, dies or breaks the prot
 
 import socket
 import time
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from evaluator.errors import MachineError
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
+from evaluator.oracle import claims
 from evaluator.request import Limits
 from evaluator.sandbox import Process, Spec, spawn
 
@@ -38,6 +39,13 @@ class WorkerFailure(Exception):
         self.kind = kind
         self.reason = reason
         self.answer = answer
+
+
+class Answer(Message):
+    """What a worker said to a command; asking for a part that it left out is the worker's failure, not ours."""
+
+    def __missing__(self, part: str) -> Any:
+        raise WorkerFailure("crashed", f"the worker broke the protocol: its answer has no {part}")
 
 
 class WorkerHandle:
@@ -79,9 +87,13 @@ class WorkerHandle:
         except WireError as error:
             raise self._crashed(message["do"]) from error
         answer = self._receive(timeout_s, message["do"])
+        try:
+            claims.check(answer)
+        except claims.Malformed as error:
+            raise WorkerFailure("crashed", f"the worker broke the protocol in {message['do']}: {error}") from error
         if not answer.get("ok"):
             raise WorkerFailure("failed", explain(answer), answer)
-        return answer
+        return Answer(answer)
 
     def freeze(self) -> None:
         """Stop everything in its sandbox until `thaw`.

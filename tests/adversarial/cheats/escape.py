@@ -78,7 +78,7 @@ CASES = (
     ),
     _heist(
         "holds files of the host open",
-        "import os\nreturn any(os.readlink(f'/proc/self/fd/{fd}').startswith(('/home', '/root', '/work', '/etc')) "
+        "import os\nreturn any(os.readlink(f'/proc/self/fd/{fd}').startswith(('/home', '/root', '/etc', '/var', '/srv')) "
         "for fd in os.listdir('/proc/self/fd') if os.path.islink(f'/proc/self/fd/{fd}'))",
         "sandbox: descriptors",
     ),

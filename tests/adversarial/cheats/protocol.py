@@ -35,11 +35,12 @@ def _malformed(name: str, claim: str) -> Case:
     """A worker whose answers have another form than the oracle expects."""
     head = f"""\
 import sys
-import evaluator.inside.worker
-if "__main__" in sys.modules and hasattr(sys.modules["__main__"], "Worker"):
-    sys.modules["__main__"].Worker._compile = lambda *a: {claim}
-    sys.modules["__main__"].Worker._forward = lambda *a: {claim}
-    sys.modules["__main__"].Worker._facts = lambda *a: {claim}
+from evaluator.inside import model
+
+model.Session.deliver = lambda *a, **k: {claim}
+for name, function in (("aot", "compile_candidate"), ("observation", "observe")):
+    if f"evaluator.inside.{{name}}" in sys.modules:
+        setattr(sys.modules[f"evaluator.inside.{{name}}"], function, lambda *a, **k: {claim})
 """
     return Case(name, "protocol", candidate(head=head), CAUGHT, "the form of every answer is checked", refused=True)
 
