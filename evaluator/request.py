@@ -36,13 +36,14 @@ class Timer(Frozen):
 class EvaluatorSettings(Frozen):
     """conf/evaluator/*.yaml."""
 
-    draws: int = 3
+    draws: int = 5  # at least; each distribution that is derived from the task's own inputs comes once on top
+    derived_s: float = 4.0  # wall seconds after which no other derived distribution is begun
     limits: Limits = Limits()
     timer: Timer = Timer()
     device: Literal["auto", "none"] = "auto"  # none: compile for the target only, even where a GPU is present
     baselines: tuple[Literal["eager", "compile"], ...] = ("eager", "compile")
-    pool: int = 1  # workers started ahead of need
     memory_cap_gb: float | None = None  # of GPU memory that a comparison may use; None: all there is
+    pool: int = 1  # workers started ahead of need
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"  # landlock: a fallback that isolates less, and says so
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
 
@@ -60,7 +61,8 @@ class Request(Frozen):
 
     `baseline` holds reference times that are already known for this task, device and software; those are not measured
     again. `autotune` pins configurations found earlier for this very candidate. `incumbent` is measured against the
-    candidate in alternation, on a GPU only.
+    candidate in alternation, on a GPU only. Unless `thorough`, the second worker is left out in which the candidate's
+    kernels are not launched and a GPU's work is profiled; the row says so (`Evidence.ablated`).
     """
 
     source: str
@@ -70,4 +72,5 @@ class Request(Frozen):
     incumbent: Incumbent | None = None
     baseline: dict[Literal["eager", "compile"], Timing] = {}
     autotune: dict[str, Any] = {}
+    thorough: bool = True
     min_gain: float = 0.02  # over the incumbent, as a fraction; what is measured is whether it is reached

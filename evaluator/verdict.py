@@ -52,15 +52,34 @@ class Gain(Frozen):
     confirmed: bool = False  # from rounds that were taken after others had nominated the candidate
 
 
-class NumericError(Frozen):
-    """How far the outputs were from float64 truth, over all draws. `scaled` values are divided by the truth's RMS."""
+class DistributionError(Frozen):
+    """The largest errors over the draws of one distribution; `scaled` values are divided by the truth's RMS."""
 
+    name: str  # own: the task's own inputs; else see evaluator.oracle.draws
     draws: int
+    max_abs: float
+    max_scaled: float
+    rms_scaled: float
+    reference_max_abs: float
+    reference_rms_scaled: float
+
+
+class NumericError(Frozen):
+    """How far the outputs were from float64 truth. `scaled` values are divided by the truth's RMS.
+
+    The figures are for the task's own inputs, or for the derived ones that the candidate is wrong on; `distributions`
+    has all of them, whatever the policy makes of them.
+    """
+
+    draws: int  # of all distributions
     max_abs: float
     max_scaled: float
     reference_max_abs: float  # what the reference itself loses at its own precision
     tolerance: str  # name of the policy
     worst: str = ""  # where: output, index, got, expected
+    repeat_spread: float = 0.0  # largest difference between runs on the same input, over the element or the RMS
+    rounded_to: str = ""  # coarser format that float32 outputs are rounded to, while the reference's are not
+    distributions: tuple[DistributionError, ...] = ()
 
 
 class KernelFacts(Frozen):
@@ -80,6 +99,7 @@ class KernelFacts(Frozen):
     loads: int | None = None  # distinct tl.load pointers in its source
     fits: bool | None = None  # within the target's limits
     time_share: float | None = None  # of the candidate's GPU time, 0..1
+    precision: tuple[str, ...] = ()  # formats below float32 that its code computes in or converts to: tf32, f16, bf16
 
 
 class Evidence(Frozen):
@@ -94,6 +114,9 @@ class Evidence(Frozen):
     precision: dict[str, Any] = {}
     software: dict[str, str] = {}  # python, torch, triton, driver
     autotune: dict[str, Any] = {}  # kernel -> pinned configuration
+    own_share: float | None = None  # of a forward's GPU time in kernels that the candidate defines, 0..1
+    torch_operators: dict[str, int] = {}  # that did part of the arithmetic -> elements of the largest tensors touched
+    ablated: bool = False  # without its kernels the output was seen to break
     seconds: dict[str, float] = {}  # wall time by step
     notes: tuple[str, ...] = ()  # foreign GPU use, sizes that were shrunk, a fallback taken
     findings: tuple[dict[str, Any], ...] = ()  # static findings: rule, line, message, remedy

@@ -38,6 +38,9 @@ class Worker:
         self._channel = channel
         self._loans = Loans()
         self._session: Any = None
+        self._scrutiny: Any = None
+        self._aside: Any = None
+        self._flags: dict[str, str] = {}
         self._stopwatch: Any = None
 
     def serve(self) -> None:
@@ -45,16 +48,19 @@ class Worker:
         commands: dict[str, Callable[[Message, tuple[int, ...]], Message]] = {
             "compile": self._compile,
             "load": self._load,
+            "resume": self._resume,
             "lend": self._lend,
             "weights": self._weights,
             "forward": self._forward,
+            "deliver": self._deliver,
             "buffers": self._buffers,
             "warm": self._warm,
-            "time": self._time,
-            "facts": self._facts,
             "ring": self._ring,
-            "profile": self._profile,
+            "time": self._time,
             "audit": self._audit,
+            "facts": self._facts,
+            "kernel_times": self._kernel_times,
+            "profile": self._profile,
         }
         while True:
             try:
@@ -69,12 +75,25 @@ class Worker:
 
     def _load(self, message: Message, fds: tuple[int, ...]) -> Message:
         from evaluator.inside import model, pins
+        from evaluator.inside.scrutiny import Scrutiny
 
+        self._aside = self._session, self._scrutiny
+        model.set_precision(message["precision"])
         with self._names():
-            module = model.import_source(message["source"])
-            pins.pin(module, message.get("autotune", {}))
+            if message.get("beside"):  # the module is there: construct it once more, for other sizes
+                module = self._session.module
+            else:
+                self._flags = model.flags()
+                module = model.import_source(message["source"])
+                pins.pin(module, message.get("autotune", {}))
             self._session = model.Session(module, message, self.device, self._loans)
+        self._scrutiny = Scrutiny(self._session, on_gpu=self.device == "cuda")
         return {"parameters": self._session.parameters()}
+
+    def _resume(self, message: Message, fds: tuple[int, ...]) -> Message:
+        """Back to the session that a load beside it had put aside."""
+        self._session, self._scrutiny = self._aside
+        return {}
 
     def _lend(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._loans.open(message["buffers"], fds)
@@ -85,13 +104,20 @@ class Worker:
         return {}
 
     def _forward(self, message: Message, fds: tuple[int, ...]) -> Message:
+        from evaluator.inside import model
+
         self._session.set_inputs(message["inputs"], message["input_places"])
         if self._mode == "interpret":
             from evaluator.inside import interpreter
 
             interpreter.choose(message["draw"])  # another configuration of each autotuner for each draw
         with self._names():
-            return dict(self._session.deliver(self._session.forward(), message["output_places"]))
+            answer = dict(self._scrutiny.forward(message))
+        now = model.flags()
+        return answer | {"flags": {name: [was, now[name]] for name, was in self._flags.items() if was != now[name]}}
+
+    def _deliver(self, message: Message, fds: tuple[int, ...]) -> Message:
+        return dict(self._scrutiny.deliver(message))
 
     def _buffers(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._session.give_buffers(message["places"])
@@ -126,6 +152,11 @@ class Worker:
         from evaluator.inside.observation import observe
 
         return observe(self._session.module, self._session.forward)
+
+    def _kernel_times(self, message: Message, fds: tuple[int, ...]) -> Message:
+        from evaluator.inside.observation import kernel_times
+
+        return {"kernels": kernel_times(self._session.forward)}
 
     def _profile(self, message: Message, fds: tuple[int, ...]) -> Message:
         """One forward under the profiler, after `calls` that it does not see."""

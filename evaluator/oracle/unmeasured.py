@@ -4,18 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluator.errors import UsageError
-from evaluator.inside import tree
-from evaluator.oracle.correctness import Examination, Violation, fresh_seed
+from evaluator.oracle.ablation import Ablation
+from evaluator.oracle.correctness import Effort, Examination, Violation, fresh_seed
 from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.integrity import Integrity
+from evaluator.oracle.operators import NEGLIGIBLE_SMALL
 from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
 from evaluator.oracle.report import Progress, Report
+from evaluator.oracle.sequence import check_staleness
+from evaluator.oracle.sizes import MAX_INTERPRETED, elements
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.shrink import override_integers, shrinkings
 from evaluator.tasks import Task
 from evaluator.verdict import Status, Verdict
-
-_MAX_SMALL_ELEMENTS = 1 << 20  # of all inputs and outputs together; the interpreter is slow
 
 
 @dataclass(frozen=True)
@@ -75,15 +77,35 @@ class Unmeasured:
             return report.verdict(Status.UNCHECKED, small)
         with report.step("check"):
             worker = self._interpreters.take()
-            examination = Examination(request.task, small, worker, self._settings.limits)
+            effort = Effort(self._settings.derived_s, self._settings.memory_cap_gb)
+            examination = Examination(request.task, small, worker, self._settings.limits, effort)
             try:
                 examination.load(request.source, {"autotune": request.autotune})
                 report.error = examination.check(self._settings.draws)
+                examination.judge_precision(report.error, report.kernels)
+                examination.check_sizes()
+                self._doubt(request, report, examination)
             finally:
                 examination.close()
             report.notes += examination.notes
             report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
         return report.verdict(Status.VERIFIED)
+
+    def _doubt(self, request: Request, report: Report, examination: Examination) -> None:
+        """Is it the candidate's kernels that made the outputs, anew for each input?"""
+        limits = self._settings.limits
+        integrity = Integrity(examination)
+        try:
+            integrity.read_claims(examination, NEGLIGIBLE_SMALL)
+            check_staleness(examination, limits.forward_s)
+            if request.thorough:
+                with report.step("ablate"):
+                    worker = self._interpreters.take()
+                    with Ablation(examination, worker, request.source, request.autotune, limits) as ablation:
+                        ablation.run(integrity)
+            integrity.conclude()
+        finally:
+            report.evidence |= integrity.evidence()
 
     def _true_sizes(self, task: Task) -> Sizes:
         if task.digest not in self._true:
@@ -111,27 +133,15 @@ def _shrunk(task: Task) -> Reference | str:
     for sizes in shrinkings(task.reference):
         try:
             reference = Reference(override_integers(task.reference, sizes), str(task.path), "cpu")
-            elements = _elements(reference)
+            count = elements(reference)
         except UsageError:
             continue
-        if elements <= _MAX_SMALL_ELEMENTS:
+        if count <= MAX_INTERPRETED:
             return reference
     return (
         f"no small sizes for a check in the interpreter could be found by changing the module-level integers of "
         f"{task.path}; name some under 'small' in a task file, or check on a GPU"
     )
-
-
-def _elements(reference: Reference) -> int:
-    """Elements of all inputs and outputs, found without computing; raises UsageError if these sizes don't fit."""
-    from torch._subclasses.fake_tensor import FakeTensorMode
-
-    with FakeTensorMode():
-        inputs = reference.inputs(0)
-        tensors: list[Any] = []
-        tree.flatten(inputs, tensors)
-        _, outputs = reference.run(reference.model(0), inputs)
-        return sum(tensor.numel() for tensor in [*tensors, *outputs])
 
 
 def _too_large(report: Report) -> str:
