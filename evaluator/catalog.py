@@ -45,6 +45,7 @@ class TaskFile(BaseModel):
     reference: Path
     start: Path | None = None
     small: dict[str, int] = {}
+    vary: dict[str, tuple[int, ...]] = {}
 
 
 def task_names(conf_dir: Path) -> tuple[str, ...]:
@@ -166,12 +167,12 @@ def _bundled_task(name: str, conf_dir: Path, tolerance: str | None) -> Task:
     entry = _entry(file, TaskFile)
     reference = file.parent / entry.reference
     source = read_reference(reference)
-    unknown_sizes = set(entry.small) - set(shrink.integers(source))
-    if unknown_sizes:
-        raise UsageError(
-            f"{file}: small names {', '.join(sorted(unknown_sizes))}, which {reference.name} does not have",
-            "Name module-level integers of the reference.",
-        )
+    for field, names in (("small", entry.small), ("vary", entry.vary)):
+        if unknown_sizes := set(names) - set(shrink.integers(source)):
+            raise UsageError(
+                f"{file}: {field} names {', '.join(sorted(unknown_sizes))}, which {reference.name} does not have",
+                "Name module-level integers of the reference.",
+            )
     return Task(
         name=name,
         title=entry.title,
@@ -179,6 +180,7 @@ def _bundled_task(name: str, conf_dir: Path, tolerance: str | None) -> Task:
         path=reference,
         category=entry.category,
         small=entry.small,
+        vary=entry.vary,
         tolerance=load_tolerance(tolerance or entry.tolerance, conf_dir),
         precision=entry.precision,
         weights=entry.weights,

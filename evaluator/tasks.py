@@ -2,20 +2,25 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 Category = Literal["single", "fusion", "network"]
 
 
 class Tolerance(BaseModel):
-    """When an output counts as right, judged against the float64 output of the reference.
+    """When an output counts as right. docs/decisions/0004 has the reasons.
 
-    An element passes if |out - truth| <= atol * scale + rtol * |truth|, where `scale` is the root mean square of the
-    truth tensor, so that outputs that are small everywhere can't hide behind an absolute bound. Whatever the policy,
-    an error within `reference_factor` times the largest error that the reference itself makes at its own precision
-    passes too: nobody is asked to be more exact than the reference.
+    `rule` is `truth`: judged against the float64 output of the reference. An element passes if
+    |out - truth| <= atol * scale + rtol * |truth|. `scale` is a root mean square of the truth, so that outputs that are
+    small everywhere can't hide behind an absolute bound: of the element's row (the last dimension, or as many of the
+    last ones as make 32 elements) if `by_row`, so that small rows can't hide behind large ones; else of the tensor. An
+    error within `reference_factor` times the largest error that the reference itself makes at its own precision passes
+    as well: nobody is asked to be more exact than the reference.
+
+    Or `rule` is `allclose`: torch.allclose(reference's own output, candidate's output, rtol, atol) and nothing else, on
+    the task's own inputs only; `half`, if given, stands for both bounds where the output has 16 bits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,23 +29,42 @@ class Tolerance(BaseModel):
     rtol: float
     atol: float
     reference_factor: float
+    rule: Literal["truth", "allclose"] = "truth"
+    half: float | None = None
+    by_row: bool = False
+    repeat_rtol: float = 0.0  # two runs on the same input may differ by this much of an element, or of the RMS
+    reduced: Literal["refused", "noted"] = "refused"  # TF32 or 16-bit arithmetic that a float32 task doesn't allow
 
 
 class Precision(BaseModel):
-    """Global numeric switches, set identically in the oracle, the baselines and the worker (torch's defaults)."""
+    """Global numeric switches, set identically in the oracle, the baselines and the worker (torch's defaults).
+
+    `allow_reduced` permits TF32 and 16-bit arithmetic in a float32 task, to the baselines as well: torch's own
+    products then run in TF32 too (P10).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cudnn_allow_tf32: bool = True
     float32_matmul: Literal["highest", "high", "medium"] = "highest"
     cudnn_benchmark: bool = False
+    allow_reduced: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_same_for_the_baselines(cls, values: Any) -> Any:
+        """Who permits reduced precision gives it to the baselines too, unless a switch is set expressly."""
+        if isinstance(values, dict) and values.get("allow_reduced"):
+            return {"float32_matmul": "high", "cudnn_allow_tf32": True} | values
+        return values
 
 
 class Task(BaseModel):
     """A reference file in the KernelBench convention (`Model`, `get_inputs`, `get_init_inputs`) and how to judge it.
 
     `small` overrides module-level integers of the reference for CPU checks; empty means that sizes are found by
-    shrinking, or that none could be found (then a CPU check answers `unchecked`).
+    shrinking, or that none could be found (then a CPU check answers `unchecked`). `vary` gives other values of such
+    integers that a candidate must be right for too: the first values of all make one set of sizes, the second another.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +75,7 @@ class Task(BaseModel):
     path: Path  # where it came from, for messages
     category: Category = "fusion"
     small: dict[str, int] = {}
+    vary: dict[str, tuple[int, ...]] = {}
     tolerance: Tolerance
     precision: Precision = Precision()
     weights: Literal["static", "mutable"] = "static"
@@ -62,5 +87,5 @@ class Task(BaseModel):
     def digest(self) -> str:
         """Identity of what is asked, 16 hex digits: reference, policies and small sizes. Not its name or path."""
         policies = {"tolerance", "precision", "weights", "torch_ops", "aliasing"}
-        parts = self.model_dump_json(include={"reference", "small"} | policies)
+        parts = self.model_dump_json(include={"reference", "small", "vary"} | policies)
         return hashlib.sha256(parts.encode()).hexdigest()[:16]

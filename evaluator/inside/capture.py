@@ -15,7 +15,7 @@ from triton.runtime.autotuner import Autotuner, Config
 from triton.runtime.jit import JITFunction
 
 from evaluator.inside.failures import CompileFailure, is_config_failure
-from evaluator.inside.resources import Usage, assemble, count_loads, read_log
+from evaluator.inside.resources import Usage, assemble, count_loads, read_log, reduced_formats
 from evaluator.inside.tensors import stand_in
 
 
@@ -102,6 +102,7 @@ class Launches:
             "launches": launched.launches,
             "constants": {name: plain(value) for name, value in launched.arguments.items() if name in names},
             "loads": count_loads(launched.function),
+            "precision": reduced_formats(compiled),
             "assumed": launched.assumed,
             "config": launched.config,
         }

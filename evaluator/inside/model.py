@@ -60,6 +60,20 @@ def set_precision(precision: dict[str, Any]) -> None:
     torch.set_float32_matmul_precision(precision["float32_matmul"])
 
 
+def flags() -> dict[str, str]:
+    """Global switches that change how torch computes, as they are now."""
+    return {
+        "cudnn.allow_tf32": str(torch.backends.cudnn.allow_tf32),
+        "cudnn.benchmark": str(torch.backends.cudnn.benchmark),
+        "cudnn.deterministic": str(torch.backends.cudnn.deterministic),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "fp16_reduced_precision_reduction": str(torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction),
+        "default_dtype": str(torch.get_default_dtype()),
+        "deterministic_algorithms": str(torch.are_deterministic_algorithms_enabled()),
+        "grad_mode": str(torch.is_grad_enabled()),
+    }
+
+
 def construct(model_class: type[torch.nn.Module], init: Any, seed: int, device: str) -> torch.nn.Module:
     """Build a module from encoded constructor arguments: the same seed on the same device gives the same weights."""
     arguments = tree.unflatten(init, [])

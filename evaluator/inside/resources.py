@@ -14,6 +14,13 @@ from triton.runtime.jit import JITFunction
 
 _USED = re.compile(r"Used (\d+) registers")
 _SPILLS = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
+_REDUCED = {
+    "tf32": re.compile(r"\.tf32\b"),
+    "f16": re.compile(r"\.f16(x2)?\b"),
+    "bf16": re.compile(r"\.bf16(x2)?\b"),
+    "f8": re.compile(r"\.e[45]m[23](x2)?\b"),
+}
+_POINTERS = {"f16": ("*fp16",), "bf16": ("*bf16",), "f8": ("*fp8",)}
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,15 @@ def assemble(kernel: Any) -> Usage:
         command = [tool.path, "-v", *fusion, f"--gpu-name={target.group(1)}", str(source), "-o", f"{source}.cubin"]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
     return read_log(run.stderr)
+
+
+def reduced_formats(compiled: Any) -> list[str]:
+    """Formats of less than 32 bits that a compiled kernel computes in, converts to or from, or has pointers to."""
+    text = re.sub(r"//.*", "", compiled.asm.get("ptx", ""))
+    found = {name for name, pattern in _REDUCED.items() if pattern.search(text)}
+    signature = getattr(getattr(compiled, "src", None), "signature", None) or {}
+    found |= {name for name, kinds in _POINTERS.items() if any(kind in str(signature) for kind in kinds)}
+    return sorted(found)
 
 
 def count_loads(function: JITFunction[Any]) -> int:

@@ -2,21 +2,30 @@
 
 import copy
 import secrets
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from evaluator.errors import UsageError
-from evaluator.inside.model import named_tensors
+from evaluator.inside.model import named_tensors, set_precision
+from evaluator.inside.tree import dtype_name
+from evaluator.oracle.buffers import Loan
+from evaluator.oracle.draws import DERIVED, Distribution, Draw
 from evaluator.oracle.exchange import Exchange, Mismatch
+from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
-from evaluator.oracle.reference import Reference, double
+from evaluator.oracle.precision import finding, suspicion
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.sizes import variants
 from evaluator.oracle.weights import Mapping, match, perturb
-from evaluator.oracle.worker import WorkerHandle
+from evaluator.oracle.worker import WorkerFailure, WorkerHandle
 from evaluator.request import Limits
 from evaluator.tasks import Task
-from evaluator.verdict import NumericError
+from evaluator.verdict import KernelFacts, NumericError
+
+_REPEATS = 2  # of one draw, on the same input
 
 
 class Violation(Exception):
@@ -26,6 +35,14 @@ class Violation(Exception):
 def fresh_seed() -> int:
     """A seed that nobody can guess."""
     return secrets.randbits(62)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a check may cost: wall seconds for derived distributions, and memory (None: all there is)."""
+
+    derived_s: float = 4.0
+    memory_cap_gb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,25 +60,37 @@ class Examination:
     Args:
         reference: executed at the sizes of this check.
         worker: taken by this examination; killed when it closes.
+        loan: what the worker was lent by another examination, which will close both.
     """
 
-    def __init__(self, task: Task, reference: Reference, worker: WorkerHandle, limits: Limits) -> None:
+    def __init__(
+        self,
+        task: Task,
+        reference: Reference,
+        worker: WorkerHandle,
+        limits: Limits,
+        effort: Effort = Effort(),
+        loan: Loan | None = None,
+    ) -> None:
         self.task = task
         self.reference = reference
         self.worker = worker
         self.mapping = Mapping("none", {})
         self._limits = limits
-        self.exchange = Exchange(reference, worker, limits, str(task.path))
+        self._effort = effort
+        self.exchange = Exchange(reference, worker, limits, str(task.path), loan)
         self.judged: Judged | None = None
         self._seed = fresh_seed()
         self._model: torch.nn.Module = torch.nn.Identity()
         self._weight_places: dict[str, dict[str, Any]] = {}
-        self._notes: list[str] = []
+        self._judge = Judge(task, reference, effort.memory_cap_gb)
+        self._options: dict[str, Any] = {}
+        self._calls = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the verdict should know."""
-        return tuple(self._notes)
+        return tuple(self._judge.notes)
 
     def load(self, source: str, options: dict[str, Any], twin: "Examination | None" = None) -> None:
         """Have the worker build the module and give it the reference's weights, perturbed.
@@ -74,6 +103,7 @@ class Examination:
         Raises:
             WorkerFailure: the candidate can't be imported or constructed.
         """
+        self._options = options
         if twin is not None:
             self._seed = twin._seed
         message = {"do": "load", "source": source, "init": self.reference.init, "seed": self._seed}
@@ -82,7 +112,7 @@ class Examination:
         self._model = self.reference.model(self._seed)
         self.mapping = match(self._model, claimed)
         if self.mapping.note:
-            self._notes.append(self.mapping.note)
+            self._judge.note(self.mapping.note)
         if self.mapping.names:
             if twin is not None and twin.judged is not None:
                 self._model = twin.judged.model
@@ -91,29 +121,72 @@ class Examination:
             self._send_weights()
 
     def check(self, draws: int) -> NumericError:
-        """Compare the candidate's outputs on `draws` fresh inputs.
+        """Compare the candidate's outputs on at least `draws` fresh inputs: the task's own, and if `draws` is more than
+        one, also others derived from them, one with repeats on the same input.
 
         Raises:
             Mismatch: an output is missing, has another shape or dtype, or is wrong.
             WorkerFailure: the candidate failed.
         """
+        set_precision(self.task.precision.model_dump())
         comparison = Comparison(self.task.tolerance)
         self.exchange.prepare(copy.deepcopy(self._model), fresh_seed())
-        for draw in range(draws):
-            self._draw(comparison, self._limits.first_forward_s if draw == 0 else self._limits.forward_s)
-        if self._buffer_names():
+        for distribution in self._schedule(draws, comparison):
+            self._draw(comparison, Draw(distribution, fresh_seed()))
+            if comparison.problem:
+                break
+        if self._buffer_names() and not comparison.problem:
+            comparison.distribution = "own"
             self._check_buffers(comparison)
-        error = NumericError(
-            draws=comparison.draws,
-            max_abs=comparison.max_abs,
-            max_scaled=comparison.max_scaled,
-            reference_max_abs=comparison.reference_max_abs,
-            tolerance=self.task.tolerance.name,
-            worst=comparison.worst,
-        )
+        error = comparison.result()
         if comparison.problem:
-            raise WrongOutput(comparison.problem, error)
+            seen = suspicion(error) if self.float32 else ""
+            raise WrongOutput(comparison.problem + (f" (as with TF32 or 16 bits: {seen})" if seen else ""), error)
         return error
+
+    def check_sizes(self) -> None:
+        """Have the loaded module built once more for each of the task's other sizes, and compare.
+
+        Raises:
+            Mismatch, WorkerFailure, Violation: as `check` does; the message names the sizes.
+        """
+        for variant in variants(self.task, self.reference.device):
+            if variant.reference is None:
+                self._judge.note(f"not checked at {variant}: too large for the interpreter")
+                continue
+            there = Examination(
+                self.task, variant.reference, self.worker, self._limits, self._effort, self.exchange.loan
+            )
+            try:
+                there.load("", self._options | {"beside": True})
+                there.check(1)
+                self.worker.ask({"do": "resume"}, self._limits.forward_s)
+            except WorkerFailure as failure:
+                raise WorkerFailure(failure.kind, f"at {variant}: {failure.reason}", failure.answer) from failure
+            except WrongOutput as wrong:
+                raise WrongOutput(f"at {variant}: {wrong}", wrong.error) from wrong
+            except (Mismatch, Violation) as error:
+                raise type(error)(f"at {variant}: {error}") from error
+            self._judge.note(f"right at {variant} too")
+
+    def judge_precision(self, error: NumericError, kernels: Sequence[KernelFacts]) -> None:
+        """Is a float32 task computed in less, by the errors that were measured and the code that was compiled?
+
+        Raises:
+            WrongOutput: it is, and the task does not permit it.
+        """
+        text, refused = finding(self.task, self.float32, error, kernels)
+        if refused:
+            raise WrongOutput(f"{text}; the task would have to permit it (precision.allow_reduced)", error)
+        if text:
+            self._judge.note(text)
+
+    @property
+    def float32(self) -> bool:
+        """All inputs, weights and outputs that are floating are float32 or wider, and one is float32."""
+        weights = {dtype_name(tensor.dtype) for _, _, tensor in named_tensors(self._model)}
+        floating = {name for name in weights | set(self.exchange.dtypes) if "float" in name}
+        return "float32" in floating and floating <= {"float32", "float64"}
 
     def confirm(self, inputs: list[Any], got: list[torch.Tensor]) -> None:
         """Outputs of a timed forward must be right as well.
@@ -121,17 +194,9 @@ class Examination:
         Raises:
             Mismatch: they are not.
         """
-        comparison = Comparison(self.task.tolerance)
-        wide_model, wide_inputs = double(self._model, inputs)
-        _, own = self.reference.run(copy.deepcopy(self._model), inputs)
-        try:
-            _, truth = self.reference.run(wide_model, wide_inputs)
-        except UsageError:
-            truth = own
-        for index, (output, expected, same) in enumerate(zip(got, truth, own, strict=True)):
-            comparison.add(f"output {index} of a timed forward", output, expected, same)
-        if comparison.problem:
-            raise Mismatch(comparison.problem)
+        model = copy.deepcopy(self._model)
+        if problem := self._judge.confirm(model, inputs, got, " of a timed forward").problem:
+            raise Mismatch(problem)
 
     def close(self) -> None:
         """Kill the worker, then take the lent memory back."""
@@ -148,31 +213,77 @@ class Examination:
         self.exchange.lend()
         self.worker.ask({"do": "weights", "places": self._weight_places}, self._limits.forward_s)
 
-    def _draw(self, comparison: Comparison, timeout_s: float) -> None:
-        seed = fresh_seed()
-        self.exchange.fill(seed)
-        self.exchange.forward(comparison.draws, timeout_s)
+    def _schedule(self, draws: int, comparison: Comparison) -> Iterator[Distribution]:
+        """The task's own distribution first and most, then each derived one once, then again its own up to `draws`."""
+        for _ in range(max(1, draws - 2)):
+            yield "own"
+        if draws > 1 and self.task.tolerance.rule == "truth":
+            yield from self._derived()
+        while comparison.draws < draws:
+            yield "own"
+
+    def _derived(self) -> Iterator[Distribution]:
+        began = time.monotonic()
+        for distribution in DERIVED:
+            if self._judge.stateful:
+                self._judge.note("own inputs only: the module's buffers change with every call")
+                return
+            if reason := self.reference.unfit.get(distribution):
+                self._judge.leave_out(Draw(distribution, 0), reason)
+            elif time.monotonic() - began > self._effort.derived_s:
+                self._judge.note(f"not checked on {distribution} inputs: no time left (evaluator.derived_s)")
+            else:
+                yield distribution
+
+    def _draw(self, comparison: Comparison, draw: Draw) -> None:
+        inputs = draw.inputs(self.reference)
+        if inputs is None:
+            self._judge.leave_out(draw, "the task's own are so already, or hold nothing that could be changed")
+            return
+        self.exchange.put(inputs)
+        del inputs
+        try:
+            self._forward()
+        except WorkerFailure as failure:
+            if draw.distribution == "own":
+                raise
+            if failure.kind == "failed" and not self._judge.meaningful(copy.deepcopy(self._model), draw):
+                return
+            raise WorkerFailure(failure.kind, f"{draw.place}{failure.reason}", failure.answer) from failure
         outputs = self.exchange.take()
         if self.judged is None:
-            self.judged = Judged(seed, outputs, copy.deepcopy(self._model))
-        self._judge(comparison, seed, outputs)
-        comparison.draws += 1
+            self.judged = Judged(draw.seed, outputs, copy.deepcopy(self._model))
+        if comparison.draws == 1 and draw.distribution == "own":
+            self._repeat(comparison, draw, outputs)
+        self._judge.judge(comparison, self._model, draw, outputs, self._check_inputs)
 
-    def _judge(self, comparison: Comparison, seed: int, got: list[torch.Tensor]) -> None:
-        """Expected values are computed only now, from inputs made again from the seed (P6)."""
-        inputs = self.reference.inputs(seed)
-        wide_model, wide_inputs = double(self._model, inputs)
-        _, own = self.reference.run(self._model, inputs)
+    def _forward(self) -> None:
+        """One call on what was lent; the first one compiles and tunes."""
+        limits = self._limits
+        self.exchange.forward(self._calls, limits.forward_s if self._calls else limits.first_forward_s)
+        self._calls += 1
+        changed = self.exchange.claims[-1].get("flags")
+        for name, values in changed.items() if isinstance(changed, dict) else ():
+            self._judge.note(f"changed-global-flags: {name} {values}"[:200])
+
+    def _repeat(self, comparison: Comparison, draw: Draw, outputs: list[torch.Tensor]) -> None:
+        """The same input again must give the same bits: what a race leaves behind differs."""
+        if self._judge.stateful:
+            self._judge.note("not repeated on the same input: the module's buffers change with every call")
+            return
+        for _ in range(_REPEATS):
+            self.exchange.put(draw.inputs(self.reference) or [])
+            self.exchange.forward(self._calls - 1, self._limits.forward_s)
+            for index, (first, again) in enumerate(zip(outputs, self.exchange.take(), strict=True)):
+                comparison.repeated(f"output {index}", first, again)
+        if comparison.repeat_spread > 0 and not comparison.problem:
+            spread = f"{comparison.repeat_spread:.2g}"
+            self._judge.note(f"not deterministic: runs on the same input differ by up to {spread} of the output's size")
+
+    def _check_inputs(self, inputs: list[Any]) -> None:
+        """What the candidate was lent must be as the reference leaves its inputs."""
         if (index := self.exchange.changed_input(inputs)) is not None:
             raise Violation(f"input {index} was changed by the candidate")
-        try:
-            _, truth = self.reference.run(wide_model, wide_inputs)
-        except UsageError:
-            truth = own
-            self._note("the reference does not run in float64: its own precision is the truth")
-        del wide_model, wide_inputs, inputs
-        for index, (output, expected, same) in enumerate(zip(got, truth, own, strict=True)):
-            comparison.add(f"output {index}", output, expected, same)
 
     def _buffer_names(self) -> dict[str, str]:
         ours = {name for kind, name, _ in named_tensors(self._model) if kind == "buffer"}
@@ -191,10 +302,6 @@ class Examination:
             value = expected[mine]
             truth = value.double() if value.is_floating_point() else value
             comparison.add(f"buffer {theirs}", self.exchange.tensor(places[theirs]).clone(), truth, value)
-
-    def _note(self, text: str) -> None:
-        if text not in self._notes:
-            self._notes.append(text)
 
 
 class WrongOutput(Mismatch):

@@ -31,14 +31,17 @@ class Exchange:
     Args:
         reference: says what inputs there are and, run once on inputs of its own, what outputs to expect.
         where: the reference's file, for messages.
+        loan: what the worker was lent already for another exchange, which will take it all back.
     """
 
-    def __init__(self, reference: Reference, worker: WorkerHandle, limits: Limits, where: str) -> None:
+    def __init__(
+        self, reference: Reference, worker: WorkerHandle, limits: Limits, where: str, loan: Loan | None = None
+    ) -> None:
         self._reference = reference
         self._worker = worker
         self._limits = limits
         self._where = where
-        self._loan = Loan(reference.device)
+        self._loan = loan or Loan(reference.device)
         self._encoded: Any = None
         self._inputs: list[dict[str, Any]] = []
         self._outputs: list[dict[str, Any]] = []
@@ -100,12 +103,30 @@ class Exchange:
         message, fds = self._loan.announcement()
         self._worker.ask(message, self._limits.forward_s, fds)
 
+    @property
+    def loan(self) -> Loan:
+        """Everything that this worker was lent."""
+        return self._loan
+
+    @property
+    def dtypes(self) -> list[str]:
+        """Of all inputs and outputs, once they were prepared."""
+        return [place["dtype"] for place in (*self._inputs, *self._outputs)]
+
     def fill(self, seed: int) -> None:
-        """Put the inputs of this seed into the worker's hands, and poison the outputs."""
+        """Put the task's own inputs of this seed into the worker's hands, and poison the outputs."""
+        self.put(self._reference.inputs(seed))
+
+    def put(self, inputs: list[Any]) -> None:
+        """Put inputs into the worker's hands, and poison the outputs."""
         tensors: list[torch.Tensor] = []
-        tree.flatten(self._reference.inputs(seed), tensors)
+        tree.flatten(inputs, tensors)
         for place, tensor in zip(self._inputs, tensors, strict=True):
             self._loan.tensor(place).copy_(tensor)
+        self.poison_outputs()
+
+    def poison_outputs(self) -> None:
+        """Fill the outputs with a pattern that no right answer has."""
         for place in self._outputs:
             self._loan.poison(place)
         self.synchronize()
@@ -124,9 +145,7 @@ class Exchange:
 
     def deliver_again(self, timeout_s: float) -> None:
         """Have the worker copy out once more what the forward with `hold=True` returned, as it is now."""
-        for place in self._outputs:
-            self._loan.poison(place)
-        self.synchronize()
+        self.poison_outputs()
         self._worker.ask({"do": "deliver", "output_places": self._outputs}, timeout_s)
 
     def move_inputs(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.correctness import Effort, Examination, Violation
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
@@ -77,11 +77,13 @@ class Measured:
         """
         with report.step("start"):
             reference = self._reference(request.task)
-            examination = Examination(request.task, reference, self._workers.take(), self._settings.limits)
+            effort = Effort(self._settings.derived_s, self._settings.memory_cap_gb)
+            examination = Examination(request.task, reference, self._workers.take(), self._settings.limits, effort)
         try:
             with report.step("check"):
                 examination.load(request.source, {"autotune": request.autotune})
                 report.error = examination.check(self._settings.draws)
+                examination.check_sizes()
             with report.step("inspect"):
                 self._inspect(examination, report)
         except BaseException:
@@ -97,6 +99,8 @@ class Measured:
         if not answer["kernels"]:
             raise Violation("forward launched no Triton kernel of the candidate's")
         report.add_kernels(answer["kernels"])
+        if report.error is not None:
+            examination.judge_precision(report.error, report.kernels)
         report.evidence["autotune"] = answer["autotune"]
 
     def _time(self, request: Request, report: Report, ours: Contestant) -> None:

@@ -3,28 +3,90 @@
 Tensors may hold gigabytes, so they are compared in slices.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import torch
 
+from evaluator.oracle import number_grids
 from evaluator.tasks import Tolerance
+from evaluator.verdict import DistributionError, NumericError
 
 _SLICE = 1 << 25  # elements
+_ROW = 32  # elements at least that a row has for its RMS to mean something
+DERIVED_SLACK = 4.0
+"""On inputs that are hard on purpose, honest orders of summation lose several times what the reference's own loses."""
+
+
+@dataclass
+class Errors:
+    """Largest errors over the draws of one distribution. `scaled` is divided by the RMS of the true output."""
+
+    draws: int = 0
+    max_abs: float = 0.0
+    max_scaled: float = 0.0
+    rms_scaled: float = 0.0
+    reference_max_abs: float = 0.0
+    reference_rms_scaled: float = 0.0
 
 
 @dataclass
 class Comparison:
-    """Errors over all draws so far. `problem` is empty while everything is right."""
+    """Errors over all draws so far. `problem` is empty while everything is right.
+
+    `distribution` is what is being compared; on any but the task's own, bounds that come from the reference's own
+    error are DERIVED_SLACK times as wide.
+    """
 
     tolerance: Tolerance
-    draws: int = 0
-    max_abs: float = 0.0
-    max_scaled: float = 0.0
-    reference_max_abs: float = 0.0
+    distribution: str = "own"
     worst: str = ""
     problem: str = ""
+    repeat_spread: float = 0.0
+    rounded_to: str = ""
+    _errors: dict[str, Errors] = field(default_factory=dict)
 
-    def add(self, name: str, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> None:
+    @property
+    def draws(self) -> int:
+        """Draws of all distributions that were compared."""
+        return sum(errors.draws for errors in self._errors.values())
+
+    @property
+    def current(self) -> Errors:
+        """Errors of the distribution that is being compared."""
+        return self._errors.setdefault(self.distribution, Errors())
+
+    @property
+    def max_abs(self) -> float:
+        """Largest error on the task's own inputs, or on those derived from them if these are wrong."""
+        return self._shown.max_abs
+
+    @property
+    def max_scaled(self) -> float:
+        """As `max_abs`, over the RMS of the true output."""
+        return self._shown.max_scaled
+
+    @property
+    def _shown(self) -> Errors:
+        return self.current if self.problem else self._errors.get("own", self.current)
+
+    def result(self) -> NumericError:
+        """All that was measured."""
+        shown = self._shown
+        return NumericError(
+            draws=self.draws,
+            max_abs=shown.max_abs,
+            max_scaled=shown.max_scaled,
+            reference_max_abs=shown.reference_max_abs,
+            tolerance=self.tolerance.name,
+            worst=self.worst,
+            repeat_spread=self.repeat_spread,
+            rounded_to=self.rounded_to,
+            distributions=tuple(DistributionError(name=name, **vars(e)) for name, e in self._errors.items()),
+        )
+
+    def add(self, name: str, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, extra: float = 0.0) -> None:
         """Compare one output tensor.
 
         Args:
@@ -32,36 +94,56 @@ class Comparison:
             got: the candidate's output, the oracle's private copy.
             truth: the reference's output in float64 (or in its own dtype for integers); same shape.
             own: the reference's output at its own precision; same shape.
+            extra: error of `truth` itself, where that is not float64.
         """
         if not truth.is_floating_point():
             self._add_exact(name, got, truth)
             return
-        scale = _rms(truth)
-        own_error = _largest_error(own, truth)
-        self.reference_max_abs = max(self.reference_max_abs, own_error)
-        for start in range(0, truth.numel(), _SLICE):
-            self._add_slice((name, start), _part(got, start).double(), _part(truth, start), scale, own_error)
-
-    def _add_slice(
-        self, place: tuple[str, int], got: torch.Tensor, truth: torch.Tensor, scale: float, own_error: float
-    ) -> None:
-        name, start = place
-        finite = torch.isfinite(truth)
-        same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
-        error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
-        error = torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
-        largest, where = error.max(dim=0)
-        value = float(largest)
-        if value >= self.max_abs:
-            index = start + int(where)
-            self.max_abs = value
-            self.worst = f"{name}, element {index}: got {float(got[where]):.6g}, expected {float(truth[where]):.6g}"
-        self.max_scaled = max(self.max_scaled, value / scale if scale > 0 else (0.0 if value == 0 else float("inf")))
-        allowed = self.tolerance.atol * scale + self.tolerance.rtol * torch.where(finite, truth.abs(), 0.0)
-        wrong = int((error > allowed.clamp(min=self.tolerance.reference_factor * own_error)).sum())
-        if wrong and not self.problem:
-            share = f"{wrong} of {error.numel()} elements of a slice"
+        judged = _Judged(self.tolerance, truth, own)
+        slack = 1.0 if self.distribution == "own" else DERIVED_SLACK
+        judged.floor = slack * self.tolerance.reference_factor * judged.own_error + extra
+        for start, stop in judged.slices():
+            judged.add(got.flatten()[start:stop], start)
+        self._note(judged, truth, extra)
+        self.rounded_to = self.rounded_to or number_grids.coarser(got, own)
+        if judged.worst:
+            self.worst = f"{name}, {judged.worst}"
+        if judged.wrong and not self.problem:
+            share = f"{judged.wrong} of {truth.numel()} elements"
             self.problem = f"{name}: {share} are off by more than '{self.tolerance.name}' allows; worst: {self.worst}"
+
+    def repeated(self, name: str, first: torch.Tensor, again: torch.Tensor) -> None:
+        """Compare two outputs for the same input: a race shows as a difference."""
+        if torch.equal(_bits(first), _bits(again)):
+            return
+        spread = math.inf
+        if first.is_floating_point():
+            one, other = first.flatten().double(), again.flatten().double()
+            same = (one == other) | (torch.isnan(one) & torch.isnan(other))
+            scale = float(torch.where(torch.isfinite(one), one, 0.0).square().mean().sqrt())
+            relative = (one - other).abs() / one.abs().clamp(min=scale or math.ulp(0.0))
+            spread = float(torch.nan_to_num(torch.where(same, 0.0, relative), nan=math.inf, posinf=math.inf).max())
+        self.repeat_spread = max(self.repeat_spread, spread)
+        allowed = self.tolerance.repeat_rtol
+        if allowed and first.is_floating_point():  # one sum in another order may round to the neighbouring value
+            allowed = max(allowed, torch.finfo(first.dtype).eps)
+        if spread > allowed and not self.problem:
+            self.problem = (
+                f"{name}: two runs on the same input differ by up to {spread:.3g} of the output's size, and "
+                f"'{self.tolerance.name}' allows {allowed:.3g}: a race, or memory that was never written"
+            )
+
+    def _note(self, judged: "_Judged", truth: torch.Tensor, extra: float) -> None:
+        errors = self.current
+        errors.max_abs = max(errors.max_abs, judged.max_abs)
+        errors.max_scaled = max(errors.max_scaled, _ratio(judged.max_abs, judged.scale))
+        if extra:
+            return  # not compared with float64: says nothing of how exact anybody is
+        count = max(truth.numel(), 1)
+        errors.reference_max_abs = max(errors.reference_max_abs, judged.own_error)
+        errors.rms_scaled = max(errors.rms_scaled, _ratio((judged.squares / count) ** 0.5, judged.scale))
+        own = _ratio((judged.own_squares / count) ** 0.5, judged.scale)
+        errors.reference_rms_scaled = max(errors.reference_rms_scaled, own)
 
     def _add_exact(self, name: str, got: torch.Tensor, truth: torch.Tensor) -> None:
         wrong = got.flatten() != truth.flatten()
@@ -70,29 +152,95 @@ class Comparison:
             index = int(wrong.nonzero()[0])
             values = f"got {got.flatten()[index].item()}, expected {truth.flatten()[index].item()}"
             self.worst = f"{name}, element {index}: {values}"
-            self.max_abs = self.max_scaled = float("inf")
+            self.current.max_abs = self.current.max_scaled = float("inf")
             self.problem = f"{name}: {count} of {wrong.numel()} elements differ; first: {self.worst}"
 
 
-def _part(tensor: torch.Tensor, start: int) -> torch.Tensor:
-    return tensor.flatten()[start : start + _SLICE]
+class _Judged:
+    """One floating tensor while it is compared, slice by slice."""
+
+    def __init__(self, tolerance: Tolerance, truth: torch.Tensor, own: torch.Tensor) -> None:
+        self.tolerance = tolerance
+        self.truth = truth.flatten()
+        self.own = own.flatten()
+        self.row = _row_length(truth)
+        self.floor = 0.0
+        self.wrong = 0
+        self.worst = ""
+        self.max_abs = 0.0
+        self.squares = 0.0
+        self._excess = -1.0
+        self.scale, self.own_error, self.own_squares = self._survey()
+
+    def slices(self) -> Iterator[tuple[int, int]]:
+        """Bounds of slices that hold whole rows."""
+        length, total = max(_SLICE // self.row, 1) * self.row, self.truth.numel()
+        for start in range(0, total, length):
+            yield start, min(start + length, total)
+
+    def _survey(self) -> tuple[float, float, float]:
+        """RMS of the truth over its finite elements, largest own error, and the sum of squares of own errors."""
+        total, count, largest, squares = 0.0, 0, 0.0, 0.0
+        for start, stop in self.slices():
+            part = self.truth[start:stop].double()
+            finite = torch.isfinite(part)
+            error = torch.nan_to_num((self.own[start:stop].double() - part).abs(), nan=0.0, posinf=0.0)
+            total += float(torch.where(finite, part, 0.0).square().sum())
+            count += int(finite.sum())
+            largest, squares = max(largest, float(error.max())), squares + float(error.square().sum())
+        return (total / count) ** 0.5 if count else 0.0, largest, squares
+
+    def add(self, got: torch.Tensor, start: int) -> None:
+        got, truth = got.double(), self.truth[start : start + got.numel()].double()
+        finite = torch.isfinite(truth)
+        same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
+        error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
+        error = torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
+        self.max_abs = max(self.max_abs, float(error.max()))
+        self.squares += float(error.square().sum())
+        excess = self._excesses(got, truth, error, start)
+        self.wrong += int((excess > 1.0).sum())
+        largest, where = excess.max(dim=0)
+        if float(largest) > self._excess:
+            self._excess = float(largest)
+            values = f"got {float(got[where]):.6g}, expected {float(truth[where]):.6g}"
+            self.worst = f"element {start + int(where)}: {values}"
+
+    def _excesses(self, got: torch.Tensor, truth: torch.Tensor, error: torch.Tensor, start: int) -> torch.Tensor:
+        """Each element's error over what is allowed: beyond 1 it is wrong."""
+        if self.tolerance.rule == "allclose":  # torch.allclose(reference's output, candidate's output)
+            own = self.own[start : start + got.numel()].double()
+            bound = self.tolerance.half if self.own.dtype.itemsize == 2 else None
+            atol, rtol = (self.tolerance.atol, self.tolerance.rtol) if bound is None else (bound, bound)
+            difference = torch.where(got == own, 0.0, (own - got).abs())
+            excess = difference / (atol + rtol * got.abs())
+        else:
+            size = torch.where(torch.isfinite(truth), truth, 0.0)
+            allowed = self.tolerance.atol * self._scales(size) + self.tolerance.rtol * size.abs()
+            excess = error / allowed.clamp(min=self.floor)
+            excess = torch.where(error == 0, 0.0, excess)
+        return torch.nan_to_num(excess, nan=torch.inf, posinf=torch.inf)
+
+    def _scales(self, size: torch.Tensor) -> torch.Tensor:
+        if not self.tolerance.by_row or self.row == 1:
+            return torch.tensor(self.scale, dtype=torch.float64, device=size.device)
+        rows = size.reshape(-1, self.row).square().mean(dim=1, keepdim=True).sqrt()
+        return rows.expand(-1, self.row).reshape(-1)
 
 
-def _rms(truth: torch.Tensor) -> float:
-    """Root mean square over the finite elements; 0 for a tensor without any."""
-    total, count = 0.0, 0
-    for start in range(0, truth.numel(), _SLICE):
-        part = _part(truth, start)
-        finite = torch.isfinite(part)
-        total += float(torch.where(finite, part, 0.0).double().square().sum())
-        count += int(finite.sum())
-    return (total / count) ** 0.5 if count else 0.0
+def _row_length(tensor: torch.Tensor) -> int:
+    """Elements of the last dimensions that together make a row; 1 if the tensor has but one row."""
+    length = 1
+    for size in reversed(tensor.shape):
+        length *= size
+        if length >= _ROW:
+            break
+    return length if _ROW <= length < tensor.numel() else 1
 
 
-def _largest_error(own: torch.Tensor, truth: torch.Tensor) -> float:
-    """Largest |own - truth| over the elements where both are finite."""
-    largest = 0.0
-    for start in range(0, truth.numel(), _SLICE):
-        error = (_part(own, start).double() - _part(truth, start).double()).abs()
-        largest = max(largest, float(torch.nan_to_num(error, nan=0.0, posinf=0.0).max()))
-    return largest
+def _ratio(value: float, scale: float) -> float:
+    return value / scale if scale > 0 else (0.0 if value == 0 else math.inf)
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)

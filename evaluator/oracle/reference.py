@@ -41,6 +41,8 @@ class Reference:
 
     def __init__(self, source: str, where: str, device: str) -> None:
         self.device = device
+        self.independent: bool | None = None  # are the rows of a batch independent? None until somebody tried
+        self.unfit: dict[str, str] = {}  # distributions of inputs that it is not meaningful for, with the reason
         self._where = where
         module = types.ModuleType("reference")
         module.__file__ = where

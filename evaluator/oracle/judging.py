@@ -1,0 +1,124 @@
+"""One draw's outputs against what the reference makes of the same inputs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from evaluator.errors import UsageError
+from evaluator.inside import tree
+from evaluator.inside.model import named_tensors
+from evaluator.oracle import draws
+from evaluator.oracle.draws import Draw
+from evaluator.oracle.numerics import Comparison
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.truth import Expected, expect
+from evaluator.tasks import Task
+
+
+class Judge:
+    """Judges outputs by the reference; keeps what a reader of the verdict should know.
+
+    Args:
+        memory_cap_gb: what the oracle may use; None for all there is.
+    """
+
+    def __init__(self, task: Task, reference: Reference, memory_cap_gb: float | None) -> None:
+        self._task = task
+        self._reference = reference
+        self._memory_cap_gb = memory_cap_gb
+        self.notes: list[str] = []
+        self.stateful = False  # a call changes the module's buffers
+
+    def judge(
+        self,
+        comparison: Comparison,
+        model: torch.nn.Module,
+        draw: Draw,
+        got: list[torch.Tensor],
+        inspect: Callable[[list[Any]], None],
+    ) -> None:
+        """Compare the outputs for a draw; `model` is called once, as the candidate was (P6, P9).
+
+        On inputs that the reference is not meaningful for, nothing is compared, with a note. `inspect` is shown the
+        inputs as the reference leaves them.
+        """
+        before = _buffers(model)
+        expected = self._expect(model, draw, inspect)
+        self.stateful = any(not torch.equal(old, new) for old, new in zip(before, _buffers(model), strict=True))
+        if draw.distribution != "own" and (reason := self._unfitness(draw, expected)):
+            self.leave_out(draw, reason)
+            return
+        comparison.distribution = draw.distribution
+        comparison.current.draws += 1
+        self.compare(comparison, expected, got, draw.place)
+
+    def compare(
+        self, comparison: Comparison, expected: Expected, got: list[torch.Tensor], place: str, of: str = ""
+    ) -> None:
+        """Compare all outputs with what was expected; `place` and `of` stand around the output's name in messages."""
+        if expected.note:
+            self.note(expected.note)
+        factor = self._task.tolerance.reference_factor
+        for index, (output, own, truth) in enumerate(zip(got, expected.own, expected.truth, strict=True)):
+            name = f"{place}output {index}{of}"
+            rows = expected.rows
+            if rows is not None:
+                comparison.add(f"{name}, rows {rows.start} to {rows.stop - 1}", output[rows], truth, own[rows])
+                comparison.add(name, output, own, own, extra=(1 + factor) * comparison.current.reference_max_abs)
+            elif truth is own and own.is_floating_point() and own.dtype is not torch.float64 and own.numel():
+                ulp = torch.finfo(own.dtype).eps * float(torch.nan_to_num(own, posinf=0, neginf=0).abs().max())
+                comparison.add(name, output, own, own, extra=factor * ulp)
+            else:
+                comparison.add(name, output, truth, own)
+
+    def meaningful(self, model: torch.nn.Module, draw: Draw) -> bool:
+        """Does the reference say anything on these inputs? For a candidate that failed on them."""
+        try:
+            expected = self._expect(model, draw, None)
+        except UsageError as error:
+            self.leave_out(draw, str(error))
+            return False
+        if reason := self._unfitness(draw, expected):
+            self.leave_out(draw, reason)
+        return not reason
+
+    def confirm(self, model: torch.nn.Module, inputs: list[Any], got: list[torch.Tensor], of: str) -> Comparison:
+        """Outputs for inputs that were made elsewhere; `of` says in messages what they are outputs of."""
+        comparison = Comparison(self._task.tolerance)
+        expected = expect(self._reference, model, lambda: _copies(inputs), self._memory_cap_gb)
+        self.compare(comparison, expected, got, "", of)
+        return comparison
+
+    def leave_out(self, draw: Draw, reason: str) -> None:
+        """Remember that the reference is not meaningful on such inputs, for this candidate and all after it."""
+        self._reference.unfit[draw.distribution] = reason
+        self.note(f"not checked on {draw.distribution} inputs: {reason}")
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def _expect(self, model: torch.nn.Module, draw: Draw, inspect: Callable[[list[Any]], None] | None) -> Expected:
+        return expect(self._reference, model, lambda: _inputs(self._reference, draw), self._memory_cap_gb, inspect)
+
+    def _unfitness(self, draw: Draw, expected: Expected) -> str:
+        own = expected.own if expected.rows is None else [tensor[expected.rows] for tensor in expected.own]
+        return draws.unfitness(draw.distribution, expected.truth, own)
+
+
+def _inputs(reference: Reference, draw: Draw) -> list[Any]:
+    made = draw.inputs(reference)
+    if made is None:
+        raise UsageError(f"{draw.distribution} inputs are the task's own")
+    return made
+
+
+def _copies(inputs: list[Any]) -> list[Any]:
+    tensors: list[torch.Tensor] = []
+    encoded = tree.flatten(inputs, tensors)
+    return list(tree.unflatten(encoded, [tensor.clone() for tensor in tensors]))
+
+
+def _buffers(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [tensor.clone() for kind, _, tensor in named_tensors(model) if kind == "buffer"]
