@@ -1,0 +1,201 @@
+"""Records rounds of fresh pairs of workers on this machine's GPU: the same kernel twice, and with planted gains.
+
+    python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N]
+
+A pair is two new sandboxed workers. Every pair holds three kernels (short, medium, long) that copy and scale rows; a
+gain is planted by doing proportionally fewer rows. What is written are the log ratios of every round, and what the
+audit clock said about workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
+"""
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+from evaluator.catalog import load_gpus, load_tolerance
+from evaluator.devices import choose, detect
+from evaluator.oracle.confinement import Confinement
+from evaluator.oracle.correctness import Examination
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.timing.canary import Canary
+from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.interleaving import Interleaving
+from evaluator.oracle.worker import WorkerHandle
+from evaluator.request import EvaluatorSettings
+from evaluator.tasks import Task
+
+CONF = Path(__file__).parents[1] / "conf"
+SIZES = {"short": 1024, "medium": 16_384, "long": 196_608}  # rows of 1024 float32
+GAINS = (0.005, 0.01, 0.02, 0.05)
+
+REFERENCE = """
+import torch
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return x * 2.0 + 1.0
+def get_inputs():
+    return [torch.randn({rows}, 1024)]
+def get_init_inputs():
+    return []
+"""
+
+CANDIDATE = """
+import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def scale(x_ptr, y_ptr, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y_ptr + offsets, tl.load(x_ptr + offsets) * 2.0 + 1.0)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        scale[({done},)](x, y, BLOCK=1024)
+        return y
+"""
+
+
+class Recorder:
+    """Workers, references and what was measured with them."""
+
+    def __init__(self, rounds: int) -> None:
+        target = choose("auto", load_gpus(CONF), detect(), "auto")
+        if target.device is None:
+            raise SystemExit("there is no GPU here to record on")
+        import torch
+
+        self.settings = EvaluatorSettings()
+        self.rounds = rounds
+        self.device = target.device
+        self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
+        self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
+        self._canary = Canary()
+        self._tasks = {name: _task(name, rows) for name, rows in SIZES.items()}
+        self._references = {name: Reference(task.reference, name, "cuda") for name, task in self._tasks.items()}
+        self._open: list[Examination] = []
+        self.share: dict[str, float] = {}
+
+    def worker(self) -> WorkerHandle:
+        return WorkerHandle("device", self._confinement, self.settings.limits)
+
+    def contestant(self, worker: WorkerHandle, size: str, fraction: float) -> Contestant:
+        """The kernel of this size over a fraction of its rows, ready to be timed."""
+        examination = Examination(self._tasks[size], self._references[size], worker, self.settings.limits)
+        rows = SIZES[size]
+        self._open.append(examination)
+        examination.load(CANDIDATE.format(done=round(rows * fraction)), {})
+        examination.exchange.prepare(copy.deepcopy(examination._model), 1)
+        examination.exchange.fill(1)
+        examination.exchange.forward(0, self.settings.limits.first_forward_s)
+        made = Contestant(examination, self.settings.timer, self._l2_bytes, self.settings.limits.forward_s)
+        made.prepare()
+        return made
+
+    def close(self) -> None:
+        """End the workers of all contestants so far, and take back what they were lent."""
+        for examination in self._open:
+            examination.close()
+        self._open = []
+
+    def learn_shares(self, worker: WorkerHandle) -> None:
+        """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
+        for size in SIZES:
+            whole, half = (self._alone(self.contestant(worker, size, part)) for part in (1.0, 0.5))
+            self.share[size] = 2 * (whole - half) / whole
+            print(size, f"{whole * 1e3:.2f} us, of which rows take {self.share[size]:.0%}", flush=True)
+
+    def _alone(self, contestant: Contestant) -> float:
+        return median(contestant.block(contestant.forward_ms < 0.1, 30))
+
+    def compare(self, worker: WorkerHandle, theirs: Contestant, size: str, gain: float, rounds: int) -> dict[str, Any]:
+        """Rounds of one pair with a planted gain."""
+        began = time.monotonic()
+        ours = self.contestant(worker, size, 1 - gain / self.share[size])
+        self._canary.hatch()
+        ready = time.monotonic()
+        with Interleaving(ours, theirs, self.settings.timer, self._canary) as session:
+            session.take(rounds)
+        found = session.rounds
+        record = {
+            "size": size,
+            "planted": gain,
+            "log_ratios": [round(value, 7) for value in found.log_ratios],
+            "ours_us": round(median(found.ours_ms) * 1e3, 4),
+            "theirs_us": round(median(found.theirs_ms) * 1e3, 4),
+            "slots": ours.slots,
+            "not_captured": ours.not_captured,
+            "void": len(found.void),
+            "ready_s": round(ready - began, 3),
+            "rounds_s": round(time.monotonic() - ready, 3),
+        }
+        if gain == 0:
+            audit = theirs.take_audit()
+            record |= {"empty_ms": audit.empty_ms, "full_ms": audit.full_ms, "claim_ms": median(theirs.claims_ms)}
+            record["undercut"] = audit.undercut(theirs.claims_ms)
+        return record
+
+
+def _task(name: str, rows: int) -> Task:
+    return Task(
+        name=name,
+        reference=REFERENCE.format(rows=rows),
+        path=Path(f"{name}.py"),
+        tolerance=load_tolerance("standard", CONF),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pairs", type=int, default=12, help="fresh pairs of workers")
+    parser.add_argument("--planted", type=int, default=6, help="so many of them with planted gains as well")
+    parser.add_argument("--rounds", type=int, default=24, help="of each comparison without a gain; others half of it")
+    given = parser.parse_args()
+    recorder = Recorder(given.rounds)
+    workers = [recorder.worker() for _ in range(2 * given.pairs)]
+    for worker in workers:
+        worker.wait_ready()
+    records: list[dict[str, Any]] = []
+    try:
+        for index in range(given.pairs):
+            pair = (workers[2 * index], workers[2 * index + 1])
+            if not recorder.share:
+                recorder.learn_shares(pair[0])
+            for size in SIZES:
+                theirs = recorder.contestant(pair[1], size, 1.0)
+                for gain in (0.0, *(GAINS if index < given.planted else ())):
+                    rounds = given.rounds if gain == 0 else given.rounds // 2
+                    records.append({"pair": index} | recorder.compare(pair[0], theirs, size, gain, rounds))
+                    _tell(records[-1])
+            recorder.close()
+            body: dict[str, Any] = {
+                "device": recorder.device.name,
+                "driver": recorder.device.driver,
+                "records": records,
+            }
+            body["timer"] = recorder.settings.timer.model_dump(mode="json")
+            given.out.write_text(json.dumps(body))
+    finally:
+        for worker in workers:
+            worker.kill()
+
+
+def _tell(record: dict[str, Any]) -> None:
+    ratios = record["log_ratios"]
+    print(
+        f"{record['pair']:3d} {record['size']:6s} planted {record['planted']:.1%} "
+        f"found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} {record['theirs_us']:.2f} us slots {record['slots']} "
+        f"void {record['void']} ready {record['ready_s']} s rounds {record['rounds_s']} s "
+        f"{record['not_captured']} {record.get('undercut', '')} "
+        f"{record.get('empty_ms', '')} {record.get('full_ms', '')}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
