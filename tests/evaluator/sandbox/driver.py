@@ -43,8 +43,8 @@ def run(asked: dict) -> dict:
             "code": code,
             "output": process.output(),
             "killed_for": process.killed_for,
-            "layers": probe().names,
-            "missing": [name for name, _ in probe().missing],
+            "layers": probe(spec.form).names,
+            "missing": [name for name, _ in probe(spec.form).missing],
             "reply": ours.recv(64).decode() if asked["lend"] else "",
             "memory": os.pread(memory, 64, 0).decode(),
         }
