@@ -23,12 +23,14 @@ from evaluator.devices import Device, detect
 from evaluator.errors import HarnessError, MachineError, OracleError
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
+from evaluator.redteam.weakness import Weakness
 from evaluator.request import EvaluatorSettings, Request
+from evaluator.tasks import Task
 from evaluator.verdict import Profile, Status, Verdict
 
 Progress = Callable[[str], None]
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Counted up whenever the same candidate could get another verdict; part of the fingerprint of stored results."""
 
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "XDG_CACHE_HOME", "CUDA_HOME", "VIRTUAL_ENV")
@@ -81,6 +83,16 @@ class Evaluator:
             self.close()
             return Profile(source="static", missing=metrics, reason=error.problem)
         return Profile.model_validate_json(answer["profile"])
+
+    def lint(self, task: Task) -> tuple[Weakness, ...]:
+        """What satisfies a task without doing its work. Runs the reference only.
+
+        Raises:
+            UsageError: the task's reference does not run.
+            OracleError: the oracle died.
+        """
+        answer = self._ask({"do": "lint", "task": task.model_dump_json()}, None)
+        return tuple(Weakness.model_validate(weakness) for weakness in answer["weaknesses"])
 
     def warm(self) -> None:
         """Start the oracle and its workers ahead of need."""
