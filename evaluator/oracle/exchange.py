@@ -109,6 +109,11 @@ class Exchange:
         return self._loan
 
     @property
+    def input_bytes(self) -> int:
+        """Of all inputs together."""
+        return sum(self.tensor(place).nbytes for place in self._inputs)
+
+    @property
     def dtypes(self) -> list[str]:
         """Of all inputs and outputs, once they were prepared."""
         return [place["dtype"] for place in (*self._inputs, *self._outputs)]

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation
 from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.integrity import Integrity, read_work
+from evaluator.oracle.operators import NEGLIGIBLE
+from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
+from evaluator.oracle.sequence import check_staleness
 from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.interleaving import Disturbance, IncumbentFailure
 from evaluator.oracle.timing.trial import Outcome, Pair, Trial
@@ -86,6 +91,8 @@ class Measured:
                 examination.check_sizes()
             with report.step("inspect"):
                 self._inspect(examination, report)
+            with report.step("integrity"):
+                self._doubt(request, report, examination)
         except BaseException:
             examination.close()
             raise
@@ -102,6 +109,28 @@ class Measured:
         if report.error is not None:
             examination.judge_precision(report.error, report.kernels)
         report.evidence["autotune"] = answer["autotune"]
+
+    def _doubt(self, request: Request, report: Report, examination: Examination) -> None:
+        """Is it the candidate's kernels that made the outputs, anew for each input?
+
+        What disturbs a process for good, the profiler above all, happens in a worker that nothing is timed in.
+        """
+        limits = self._settings.limits
+        integrity = Integrity(examination)
+        try:
+            integrity.read_claims(examination, NEGLIGIBLE)
+            check_staleness(examination, limits.forward_s)
+            if request.thorough:
+                worker, tuned = self._workers.take(), report.evidence["autotune"]
+                with Ablation(examination, worker, request.source, tuned, limits) as ablation:
+                    ablation.run(integrity)
+                    ablation.whole()
+                    integrity.read_claims(ablation.trial, NEGLIGIBLE)
+                    work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
+                    read_work(work, own_kernels(request.source), integrity)
+            integrity.conclude()
+        finally:
+            report.evidence |= integrity.evidence()
 
     def _time(self, request: Request, report: Report, ours: Contestant) -> None:
         for kind in self._settings.baselines:
@@ -195,6 +224,7 @@ class Measured:
         return outcome.time
 
     def _contestant(self, examination: Examination) -> Contestant:
+        examination.judged = None  # the outputs that were kept may be gigabytes
         return Contestant(examination, self._settings.timer, self._l2_bytes, self._settings.limits.forward_s)
 
     def _hold(self, digest: str, examination: Examination) -> Held:

@@ -75,20 +75,20 @@ class Unmeasured:
         small = self._small_reference(request.task)
         if isinstance(small, str):
             return report.verdict(Status.UNCHECKED, small)
-        with report.step("check"):
-            worker = self._interpreters.take()
-            effort = Effort(self._settings.derived_s, self._settings.memory_cap_gb)
-            examination = Examination(request.task, small, worker, self._settings.limits, effort)
-            try:
+        effort = Effort(self._settings.derived_s, self._settings.memory_cap_gb)
+        examination = Examination(request.task, small, self._interpreters.take(), self._settings.limits, effort)
+        try:
+            with report.step("check"):
                 examination.load(request.source, {"autotune": request.autotune})
                 report.error = examination.check(self._settings.draws)
                 examination.judge_precision(report.error, report.kernels)
                 examination.check_sizes()
+            with report.step("integrity"):
                 self._doubt(request, report, examination)
-            finally:
-                examination.close()
-            report.notes += examination.notes
-            report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
+        finally:
+            examination.close()
+        report.notes += examination.notes
+        report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
         return report.verdict(Status.VERIFIED)
 
     def _doubt(self, request: Request, report: Report, examination: Examination) -> None:
@@ -99,10 +99,9 @@ class Unmeasured:
             integrity.read_claims(examination, NEGLIGIBLE_SMALL)
             check_staleness(examination, limits.forward_s)
             if request.thorough:
-                with report.step("ablate"):
-                    worker = self._interpreters.take()
-                    with Ablation(examination, worker, request.source, request.autotune, limits) as ablation:
-                        ablation.run(integrity)
+                worker = self._interpreters.take()
+                with Ablation(examination, worker, request.source, request.autotune, limits) as ablation:
+                    ablation.run(integrity)
             integrity.conclude()
         finally:
             report.evidence |= integrity.evidence()
@@ -117,7 +116,7 @@ class Unmeasured:
     def _small_reference(self, task: Task) -> Reference | str:
         """The reference at sizes that the interpreter can bear, or the reason why there is none."""
         if task.digest not in self._small:
-            self._small[task.digest] = _shrunk(task)
+            self._small[task.digest] = small_reference(task)
         return self._small[task.digest]
 
 
@@ -126,7 +125,8 @@ def _sizes(reference: Reference) -> Sizes:
     return Sizes(reference.init, inputs, specs)
 
 
-def _shrunk(task: Task) -> Reference | str:
+def small_reference(task: Task) -> Reference | str:
+    """The reference on the CPU at sizes that the interpreter can bear, or the reason why there is none."""
     if task.small:
         source = override_integers(task.reference, task.small)
         return Reference(source, str(task.path), "cpu")
