@@ -15,13 +15,14 @@ from evaluator.devices import Device
 from evaluator.errors import HarnessError
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
-from evaluator.oracle import lock
+from evaluator.oracle import lint, lock
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
-from evaluator.oracle.unmeasured import Unmeasured
+from evaluator.oracle.unmeasured import Unmeasured, small_reference
 from evaluator.oracle.worker import Pool
 from evaluator.request import EvaluatorSettings, Request
+from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
 
 
@@ -69,6 +70,10 @@ class Oracle:
             return Profile(source="static", missing=metrics, reason="there is no GPU on this machine to profile on")
         with self._turn():
             return self._profiler.profile(request, metrics, self._progress)
+
+    def lint(self, task: Task) -> list[dict[str, Any]]:
+        """What satisfies a task without its work, found at small sizes on the CPU; no candidate runs."""
+        return [weakness.model_dump() for weakness in lint.lint(task, small_reference(task))]
 
     def close(self) -> None:
         """End every worker."""
@@ -127,6 +132,8 @@ def serve(channel: Channel) -> None:
 
 def _answer(oracle: Oracle, message: dict[str, Any]) -> dict[str, Any]:
     try:
+        if message["do"] == "lint":
+            return {"weaknesses": oracle.lint(Task.model_validate_json(message["task"]))}
         request = Request.model_validate_json(message["request"])
         if message["do"] == "profile":
             profile = oracle.profile(request, tuple(message["metrics"]))

@@ -42,6 +42,11 @@ class Case:
     paid_in_time: bool = False
     pending: str = ""  # which check is still missing
 
+    @property
+    def task(self) -> Task:
+        """Where torch may do arithmetic, except to those who are to be caught at it: one check at a time."""
+        return TASK if self.group in ("no-work", "honest") else LENIENT
+
 
 REFERENCE = """\
 import torch
@@ -74,6 +79,8 @@ TASK = Task(
     small={"ROWS": 7},
     tolerance=Tolerance(name="standard", rtol=1e-4, atol=1e-4, reference_factor=3.0),
 )
+
+LENIENT = TASK.model_copy(update={"torch_ops": ("any",)})
 
 HEAD = """\
 import torch

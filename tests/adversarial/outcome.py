@@ -10,6 +10,7 @@ from evaluator.devices import Target, choose, detect
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings, Limits, Request, Timer
 from evaluator.service import Evaluator
+from evaluator.tasks import Task
 from evaluator.verdict import Status, Verdict
 from tests.adversarial.case import TASK, Case, candidate
 
@@ -27,16 +28,16 @@ class Bench:
     gpu: Gpu
     honest_ms: float | None = None
 
-    def judge(self, source: str) -> Verdict:
+    def judge(self, source: str, task: Task = TASK) -> Verdict:
         """The verdict on a candidate that no static rule has seen."""
         digest = hashlib.sha256(source.encode()).hexdigest()
-        return self.evaluator.evaluate(Request(source=source, digest=digest, task=TASK, target=self.gpu))
+        return self.evaluator.evaluate(Request(source=source, digest=digest, task=task, target=self.gpu))
 
     def run(self, case: Case) -> Verdict:
         """The verdict on a case, after its primer."""
         if case.primer:
-            self.judge(case.primer)
-        return self.judge(case.source)
+            self.judge(case.primer, case.task)
+        return self.judge(case.source, case.task)
 
     def timed(self) -> "Bench":
         """This bench with the honest candidate's time."""

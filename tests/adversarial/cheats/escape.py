@@ -78,7 +78,8 @@ CASES = (
     ),
     _heist(
         "holds files of the host open",
-        "import os\nreturn any(os.readlink(f'/proc/self/fd/{fd}').startswith(('/home', '/root', '/etc', '/var', '/srv')) "
+        "import os\nfolders = ('/home', '/root', '/etc', '/var', '/srv')\n"
+        "return any(os.readlink(f'/proc/self/fd/{fd}').startswith(folders) "
         "for fd in os.listdir('/proc/self/fd') if os.path.islink(f'/proc/self/fd/{fd}'))",
         "sandbox: descriptors",
     ),

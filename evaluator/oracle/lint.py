@@ -1,0 +1,224 @@
+"""Is a task worth anything? What satisfies it without work, found with the reference alone, at small sizes on the CPU.
+
+A weakness is an answer that the task's own bounds let pass on every draw: two of the task's own inputs, and one of
+each distribution that is derived from them.
+"""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from evaluator.errors import UsageError
+from evaluator.inside import tree
+from evaluator.oracle import draws
+from evaluator.oracle.correctness import fresh_seed
+from evaluator.oracle.draws import Draw
+from evaluator.oracle.judging import Judge
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.weights import perturb
+from evaluator.redteam.weakness import Weakness
+from evaluator.tasks import Task
+
+Outputs = list[torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One draw: its inputs, the right outputs, and those of an earlier draw and of the weights as constructed."""
+
+    inputs: list[Any]
+    outputs: Outputs
+    earlier: list[Any]
+    earlier_outputs: Outputs
+    unperturbed: Outputs
+
+    @property
+    def tensors(self) -> Outputs:
+        """The tensors among the inputs."""
+        found: Outputs = []
+        tree.flatten(self.inputs, found)
+        return found
+
+
+class NotHere(Exception):
+    """The shortcut has nothing to work on."""
+
+
+Shortcut = Callable[[Sample], Outputs]
+
+
+def lint(task: Task, reference: Reference | str) -> tuple[Weakness, ...]:
+    """The weaknesses of a task.
+
+    Args:
+        reference: the task's reference at small sizes on the CPU, or why there is none.
+
+    Raises:
+        UsageError: the reference does not run.
+    """
+    if isinstance(reference, str):
+        return (Weakness(name="sizes", severity="unknown", message=reference),)
+    return tuple(_Linter(task, reference).weaknesses())
+
+
+class _Linter:
+    def __init__(self, task: Task, reference: Reference) -> None:
+        self._task = task
+        self._reference = reference
+        self._judge = Judge(task, reference, None)
+        seed = fresh_seed()
+        self._unperturbed = reference.model(seed)
+        self._model = reference.model(seed)
+        perturb(self._model, fresh_seed())
+
+    def weaknesses(self) -> Iterator[Weakness]:
+        samples = list(self._samples())
+        if not all(self._passes(sample, self._run(sample.inputs)) for sample in samples[:2]):
+            yield Weakness(
+                name="not repeatable",
+                severity="fault",
+                message="the reference gives other outputs when it is run again on the same inputs",
+                remedy="Leave randomness out of forward, and call eval() on what has dropout.",
+            )
+            return
+        if not any(torch.isfinite(output).any() for sample in samples for output in sample.outputs):
+            yield Weakness(
+                name="not finite",
+                severity="fault",
+                message="no output has a finite element",
+                remedy="Choose inputs for which the reference is defined.",
+            )
+            return
+        for name, (shortcut, message, remedy) in _SHORTCUTS.items():
+            if self._satisfied(samples, shortcut):
+                yield Weakness(name=name, severity="fault", message=message, remedy=remedy)
+        yield from self._precision(samples)
+        for index in range(len(samples[0].tensors)):
+            if self._satisfied(samples, lambda sample, index=index: self._exchanged(sample, index)):  # type: ignore[misc]
+                yield Weakness(
+                    name=f"input {index} unused",
+                    severity="fault",
+                    message=f"tensor {index} of the inputs can be exchanged for another draw's",
+                    remedy="Leave it out, or make it matter.",
+                )
+
+    def _precision(self, samples: list[Sample]) -> Iterator[Weakness]:
+        for dtype in (torch.float16, torch.bfloat16):
+            name = str(dtype).removeprefix("torch.")
+            if not self._satisfied(samples, lambda sample, dtype=dtype: self._rounded(sample, dtype)):  # type: ignore[misc]
+                continue
+            permitted = self._task.precision.allow_reduced or self._task.tolerance.reduced == "noted"
+            yield Weakness(
+                name=name,
+                severity="accepted" if permitted else "fault",
+                message=f"inputs and outputs rounded to {name} are within tolerance '{self._task.tolerance.name}'"
+                + (", which the task permits" if permitted else ""),
+                remedy=""
+                if permitted
+                else "Choose a stricter tolerance, or permit reduced precision, to baselines too.",
+            )
+
+    def _samples(self) -> Iterator[Sample]:
+        """Draws on which the reference means something; the first two are of the task's own inputs."""
+        for distribution in ("own", "own", *draws.DERIVED):
+            draw = Draw(distribution, fresh_seed())
+            inputs = draw.inputs(self._reference)
+            if inputs is None or (distribution != "own" and not self._meaningful(draw)):
+                continue
+            earlier = self._reference.inputs(fresh_seed())
+            outputs = self._run(inputs)
+            yield Sample(inputs, outputs, earlier, self._run(earlier), self._run(inputs, self._unperturbed))
+
+    def _meaningful(self, draw: Draw) -> bool:
+        return self._judge.meaningful(copy.deepcopy(self._model), draw)
+
+    def _run(self, inputs: list[Any], model: torch.nn.Module | None = None) -> Outputs:
+        _, outputs = self._reference.run(copy.deepcopy(model or self._model), copy.deepcopy(inputs))
+        if not outputs:
+            raise UsageError(f"the reference {self._task.path} returns no tensors", "Return tensors only.")
+        return outputs
+
+    def _satisfied(self, samples: list[Sample], shortcut: Shortcut) -> bool:
+        try:
+            return all(self._passes(sample, shortcut(sample)) for sample in samples)
+        except NotHere:
+            return False
+
+    def _passes(self, sample: Sample, outputs: Outputs) -> bool:
+        comparison = self._judge.confirm(copy.deepcopy(self._model), sample.inputs, outputs, "")
+        refused = self._task.tolerance.reduced == "refused" and not self._task.precision.allow_reduced
+        return not comparison.problem and not (comparison.rounded_to and refused)
+
+    def _rounded(self, sample: Sample, dtype: torch.dtype) -> Outputs:
+        if not any(output.dtype == torch.float32 for output in sample.outputs):
+            raise NotHere
+        tensors: Outputs = []
+        encoded = tree.flatten(sample.inputs, tensors)
+        inputs = list(tree.unflatten(encoded, [_round(tensor, dtype) for tensor in tensors]))
+        return [_round(output, dtype) for output in self._run(inputs)]
+
+    def _exchanged(self, sample: Sample, index: int) -> Outputs:
+        ours: Outputs = []
+        theirs: Outputs = []
+        encoded = tree.flatten(sample.inputs, ours)
+        tree.flatten(sample.earlier, theirs)
+        if torch.equal(ours[index], theirs[index]):
+            raise NotHere  # the task always gives the same
+        return self._run(list(tree.unflatten(encoded, [*ours[:index], theirs[index], *ours[index + 1 :]])))
+
+
+def _round(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return tensor.to(dtype).to(tensor.dtype) if tensor.dtype == torch.float32 else tensor
+
+
+def _mean(sample: Sample) -> Outputs:
+    return [
+        torch.full_like(
+            right, float(earlier.double().mean()) if earlier.dtype.is_floating_point else earlier.max().item()
+        )
+        for right, earlier in zip(sample.outputs, sample.earlier_outputs, strict=True)
+    ]
+
+
+def _input(sample: Sample) -> Outputs:
+    found = []
+    for output in sample.outputs:
+        alike = [each for each in sample.tensors if each.shape == output.shape and each.dtype == output.dtype]
+        if not alike:
+            raise NotHere
+        found.append(alike[0])
+    return found
+
+
+def _own_weights(sample: Sample) -> Outputs:
+    if all(torch.equal(one, other) for one, other in zip(sample.unperturbed, sample.outputs, strict=True)):
+        raise NotHere  # there are none, or none that count
+    return sample.unperturbed
+
+
+_SHORTCUTS: dict[str, tuple[Shortcut, str, str]] = {
+    "zeros": (
+        lambda sample: [torch.zeros_like(output) for output in sample.outputs],
+        "zeros are within the tolerance",
+        "Choose a tolerance that is relative to the output, or inputs that give larger outputs.",
+    ),
+    "constant": (
+        _mean,
+        "a constant, the mean of another draw's output, is within the tolerance",
+        "Choose a stricter tolerance, or inputs that make the output vary.",
+    ),
+    "input": (_input, "an input is within the tolerance of the output", "Make the task do something to its input."),
+    "replay": (
+        lambda sample: sample.earlier_outputs,
+        "the output for one draw passes for another: the inputs hardly matter",
+        "Have get_inputs() make other values each time, and choose a stricter tolerance.",
+    ),
+    "own weights": (
+        _own_weights,
+        "weights that were not perturbed pass: the weights hardly matter",
+        "Choose a stricter tolerance.",
+    ),
+}
