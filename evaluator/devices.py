@@ -250,12 +250,20 @@ def _read(nvml: Any, index: int, driver: str) -> Device | None:
             uuid=str(nvml.nvmlDeviceGetUUID(handle)),
             compute_capability=f"{major}.{minor}",
             memory_gb=round(nvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30, 1),
-            nodes=device_nodes(nvml.nvmlDeviceGetMinorNumber(handle)),
+            nodes=device_nodes(_minor(nvml, handle, index)),
             driver=driver,
         )
     except nvml.NVMLError:
         return None
     return replace(device, sms=_sms(nvml, handle, major, minor), bandwidth_gb_s=_bandwidth(nvml, handle))
+
+
+def _minor(nvml: Any, handle: Any, index: int) -> int:
+    """The number in its device node's name; its index where there is no such node (WSL)."""
+    try:
+        return int(nvml.nvmlDeviceGetMinorNumber(handle))
+    except nvml.NVMLError:
+        return index
 
 
 def _sms(nvml: Any, handle: Any, major: int, minor: int) -> int | None:

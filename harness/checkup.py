@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from evaluator.devices import Device
 from evaluator.errors import HarnessError
 from harness.settings import LlmSettings, StoreSettings
 
@@ -104,10 +105,27 @@ def sandbox() -> Iterator[Finding]:
         layers = probe()
     except HarnessError as error:
         yield Finding(name="sandbox", state="fail", found=error.problem, remedy=error.remedy)
+        yield fallback()
         return
     yield Finding(name="sandbox", state="ok", found=", ".join(layers.names))
     for name, remedy in layers.missing:
         yield Finding(name="sandbox", state="warn", found=f"without {name}", remedy=remedy)
+
+
+def fallback() -> Finding:
+    """Whether the sandbox that isolates less could be built, where the other one can't."""
+    from evaluator.sandbox import probe
+
+    try:
+        layers = probe("landlock")
+    except HarnessError as error:
+        return Finding(name="fallback", state="warn", found=error.problem, remedy=error.remedy)
+    return Finding(
+        name="fallback",
+        state="warn",
+        found=f"possible: {', '.join(layers.names)}",
+        remedy="evaluator.sandbox=landlock uses it. It isolates less; every row made under it says so.",
+    )
 
 
 def compiler() -> Finding:
@@ -127,11 +145,20 @@ def compiler() -> Finding:
 def gpus() -> Iterator[Finding]:
     """GPUs and driver, as NVML says."""
     from evaluator.devices import detect
+    from evaluator.machine import is_wsl, wsl_obstacle
 
     devices = detect()
     for device in devices:
         found = f"{device.name}, compute capability {device.compute_capability}, {device.memory_gb:.0f} GB"
         yield Finding(name=f"GPU {device.index}", state="ok", found=f"{found}, driver {device.driver}")
+    yield from _conditions(devices)
+    if len(devices) > 1:
+        remedy = "The first that conf/gpu describes is used. Choose another with CUDA_VISIBLE_DEVICES."
+        yield Finding(name="GPUs", state="ok", found=f"{len(devices)} of them", remedy=remedy)
+    if obstacle := wsl_obstacle():
+        yield Finding(name="WSL", state="warn", found=obstacle.found, remedy=obstacle.remedy)
+    elif is_wsl():
+        yield Finding(name="WSL", state="ok", found="WSL2 has no CUDA IPC: tensors cross in pinned host memory")
     if not devices:
         yield Finding(
             name="GPU",
@@ -140,6 +167,19 @@ def gpus() -> Iterator[Finding]:
             remedy="Candidates are compiled for the target and checked without it, and nothing is measured. If "
             "there is one: install NVIDIA's driver, and see that CUDA_VISIBLE_DEVICES leaves it.",
         )
+
+
+def _conditions(devices: tuple[Device, ...]) -> Iterator[Finding]:
+    """What of their state forbids or disturbs measuring."""
+    from evaluator.gpu_state import conditions, open_nvml, torch_cuda
+
+    with open_nvml() as reader:
+        if reader is None:
+            return
+        for device in devices:
+            for condition in conditions(reader, device.uuid, device.index, torch_cuda()):
+                state: State = "fail" if condition.grade == "fail" else "warn"
+                yield Finding(name=f"GPU {device.index}", state=state, found=condition.found, remedy=condition.remedy)
 
 
 def profiler() -> Finding:

@@ -13,6 +13,7 @@ from typing import Any
 
 from evaluator.devices import Device
 from evaluator.errors import HarnessError
+from evaluator.gpu_state import open_nvml, require_usable
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
 from evaluator.oracle import lint, lock
@@ -33,6 +34,7 @@ class Oracle:
         self._settings = settings
         self._device = device
         self._channel = channel
+        self._disturbances = _disturbances(device) if device is not None else ()
         confinement = Confinement(settings.limits, target, device, form=settings.sandbox)
         limits, size = settings.limits, settings.pool
         if device is None:
@@ -61,6 +63,7 @@ class Oracle:
             "software": self._software,
             "isolation": self._layers.names,
             "isolation_missing": tuple(name for name, _ in self._layers.missing),
+            "notes": (*verdict.evidence.notes, *self._disturbances),
         }
         return verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update=found)})
 
@@ -89,6 +92,12 @@ class Oracle:
 
     def _progress(self, text: str) -> None:
         self._channel.send({"progress": text})
+
+
+def _disturbances(device: Device) -> tuple[str, ...]:
+    """What every row measured on this GPU must say; raises MachineError where nothing can be measured on it."""
+    with open_nvml() as reader:
+        return require_usable(reader, device.uuid, device.index, device.name) if reader is not None else ()
 
 
 def _prepare_gpu() -> int:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from evaluator import machine
 from evaluator.errors import MachineError
 from evaluator.sandbox import bubblewrap, landlock, paths, tree
 from evaluator.sandbox.cgroup import Cgroup
@@ -147,32 +148,19 @@ def _own_namespace(kind: str) -> int:
 
 
 def _refusal(output: str) -> MachineError:
-    """Why no sandbox came up, from the kernel's settings and what bubblewrap said."""
+    """Why no sandbox came up, from the machine's settings and what bubblewrap said."""
     problem = f"No sandbox can be built here, so no candidate is run. bubblewrap said: {output.strip() or 'nothing'}"
-    for name, forbidding, remedy in (
-        (
-            "kernel/apparmor_restrict_unprivileged_userns",
-            "1",
-            "AppArmor forbids user namespaces. As root: `sysctl -w {}=0`.",
-        ),
-        (
-            "kernel/unprivileged_userns_clone",
-            "0",
-            "The kernel forbids user namespaces to users. As root: `sysctl -w {}=1`.",
-        ),
-        ("user/max_user_namespaces", "0", "The kernel allows no user namespaces. As root: `sysctl -w {}=15000`."),
-    ):
-        setting = Path("/proc/sys", name)
-        if setting.exists() and setting.read_text().strip() == forbidding:
-            return MachineError(problem, remedy.format(name.replace("/", ".")))
+    obstacles = machine.forbids_namespaces()
+    if obstacles:
+        return MachineError(f"{problem} {obstacles[0].found}", obstacles[0].remedy)
     if os.geteuid() == 0:
         return MachineError(
             problem,
             "In a container this needs the right to mount and to make namespaces: start it with `--cap-add SYS_ADMIN "
-            "--security-opt seccomp=unconfined --security-opt apparmor=unconfined`, or run outside it.",
+            f"{machine.UNCONFINED}`, or run outside it.",
         )
     return MachineError(
         problem,
         "Check that `unshare --user --pid true` works for this user; in a container, start that with "
-        "`--security-opt seccomp=unconfined --security-opt systempaths=unconfined`.",
+        f"`{machine.UNCONFINED}`.",
     )
