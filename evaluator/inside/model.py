@@ -80,6 +80,8 @@ def construct(model_class: type[torch.nn.Module], init: Any, seed: int, device: 
     torch.manual_seed(seed)
     with torch.device(device):
         model = model_class(**arguments) if isinstance(arguments, dict) else model_class(*arguments)
+    if all(tensor.device.type == device for tensor in (*model.parameters(), *model.buffers())):
+        return model  # torch can't move fake parameters, not even to where they are
     return model.to(device)
 
 
@@ -151,26 +153,24 @@ class Session:
             return self._run(*arguments)
 
     def deliver(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
-        """As `copy_out`, finished on return."""
-        claim = self.copy_out(value, places)
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return claim
-
-    def copy_out(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
         """Copy outputs into the oracle's receiving buffers where shape and dtype fit; says what the outputs were."""
         tensors: list[torch.Tensor] = []
         structure = tree.flatten(value, tensors)
-        claims = []
-        for index, tensor in enumerate(tensors):
-            claim = {
-                "shape": list(tensor.shape),
-                "dtype": tree.dtype_name(tensor.dtype),
-                "device": tensor.device.type,
-            }
-            claims.append(claim)
-            if index < len(places):
-                place = places[index]
-                if claim["shape"] == place["shape"] and claim["dtype"] == place["dtype"]:
-                    self._loans.tensor(place).copy_(tensor)
+        claims = [
+            {"shape": list(tensor.shape), "dtype": tree.dtype_name(tensor.dtype), "device": tensor.device.type}
+            for tensor in tensors
+        ]
+        for target, source in self.fitting(tensors, places):
+            target.copy_(source)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
         return {"structure": structure, "outputs": claims}
+
+    def fitting(self, value: Any, places: list[dict[str, Any]]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Receiving buffer and output, for every output whose shape and dtype are those of its place."""
+        tensors: list[torch.Tensor] = []
+        tree.flatten(value, tensors)
+        targets = [self._loans.tensor(place) for place in places]
+        return [
+            (to, of) for to, of in zip(targets, tensors, strict=False) if (to.shape, to.dtype) == (of.shape, of.dtype)
+        ]

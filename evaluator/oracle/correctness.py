@@ -141,7 +141,10 @@ class Examination:
         error = comparison.result()
         if comparison.problem:
             seen = suspicion(error) if self.float32 else ""
-            raise WrongOutput(comparison.problem + (f" (as with TF32 or 16 bits: {seen})" if seen else ""), error)
+            raise WrongOutput(
+                comparison.problem + (f"; like TF32, 16 bits or an approximated function: {seen}" if seen else ""),
+                error,
+            )
         return error
 
     def check_sizes(self) -> None:

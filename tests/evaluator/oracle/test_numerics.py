@@ -91,3 +91,68 @@ def test_slices_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
     got = truth.float()
     got[93] += 50
     assert "element 93" in compare(got, truth).worst
+
+
+def test_a_row_of_small_values_does_not_hide_behind_a_row_of_large_ones() -> None:
+    truth = torch.randn(4, 64, dtype=torch.float64)
+    truth[1] *= 1e6
+    got = truth.float()
+    got[2] = 0
+    assert compare(got, truth).problem == "", "by one RMS for the whole tensor nobody sees it"
+    comparison = Comparison(TOLERANCE.model_copy(update={"by_row": True, "reference_factor": 0.0}))
+    comparison.add("output 0", got, truth, truth.float())
+    assert "64 of 256 elements" in comparison.problem
+
+
+def test_rows_of_a_few_elements_are_joined_until_their_rms_means_something() -> None:
+    truth = torch.randn(100, 16, 4, dtype=torch.float64)
+    truth[7, 3] = torch.randn(4) * 1e-9
+    got = truth.float() + 1e-5
+    comparison = Comparison(TOLERANCE.model_copy(update={"by_row": True}))
+    comparison.add("output 0", got, truth, truth.float())
+    assert comparison.problem == ""
+
+
+def published(got: torch.Tensor, own: torch.Tensor) -> str:
+    rule = Tolerance(name="published", rule="allclose", rtol=1e-4, atol=1e-4, half=1e-2, reference_factor=0.0)
+    comparison = Comparison(rule)
+    comparison.add("output 0", got, own.double(), own)
+    return comparison.problem
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("factor", [0.3, 0.999, 1.001, 3.0])
+def test_the_published_rule_is_torch_allclose(dtype: torch.dtype, factor: float) -> None:
+    bound = 1e-4 if dtype is torch.float32 else 1e-2
+    own = torch.linspace(-3, 3, 1001).to(dtype)
+    got = (own.double() + factor * (bound + bound * own.double().abs())).to(dtype)
+    assert (published(got, own) == "") is torch.allclose(own.double(), got.double(), rtol=bound, atol=bound)
+
+
+def test_the_published_rule_takes_no_nan_even_where_the_reference_has_one() -> None:
+    own = torch.tensor([1.0, math.nan, math.inf])
+    assert "1 of 3" in published(own.clone(), own)
+
+
+def test_measured_errors_are_kept_by_distribution_whatever_the_policy() -> None:
+    comparison = Comparison(TOLERANCE)
+    truth = torch.randn(1000, dtype=torch.float64)
+    for name, error in (("own", 1e-4), ("shifted", 5e-4)):
+        comparison.distribution = name
+        comparison.current.draws += 1
+        comparison.add("output 0", (truth + error).float(), truth, truth.float())
+    found = comparison.result()
+    assert found.draws == 2
+    assert found.max_abs == pytest.approx(1e-4, rel=0.01), "the task's own inputs are what is shown"
+    assert [(entry.name, entry.draws) for entry in found.distributions] == [("own", 1), ("shifted", 1)]
+    assert found.distributions[1].rms_scaled == pytest.approx(5e-4, rel=0.1)
+
+
+def test_what_was_rounded_to_a_coarser_format_shows_in_its_bits() -> None:
+    truth = torch.randn(5000, dtype=torch.float64)
+    own = truth.float()
+    assert compare(own, truth).result().rounded_to == ""
+    assert compare(own.half().float(), truth).result().rounded_to == "float16 or TF32"
+    assert compare(own.bfloat16().float(), truth).result().rounded_to == "bfloat16"
+    coarse = own.half().float()
+    assert compare(coarse, truth, coarse).result().rounded_to == "", "as the reference's own are"
