@@ -115,6 +115,11 @@ class Loan:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
         return view(self._buffers[place["buffer"]].raw, place)
 
+    def copies(self, places: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
+        """Private copies of the tensors at `places`, each buffer copied in one piece."""
+        raw = {place["buffer"]: self._buffers[place["buffer"]].raw.clone() for place in places}
+        return [view(raw[place["buffer"]], place) for place in places]
+
     def poison(self, place: dict[str, Any]) -> None:
         """Fill a receiving buffer with a pattern that no right answer has (NaN in floating formats)."""
         self._buffers[place["buffer"]].raw.fill_(_POISON)

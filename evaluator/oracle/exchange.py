@@ -81,14 +81,16 @@ class Exchange:
         return self._encoded
 
     def slots(self, count: int) -> list[Slot]:
-        """Room for `count` more forwards, packed into one buffer of this worker's; `lend` announces it."""
+        """Room for `count` more forwards, in one buffer for inputs and one for outputs; `lend` announces it."""
         if count < 1:
             return []
-        first = [self.tensor(place) for place in (*self._inputs, *self._outputs)]
-        places = self._loan.pack(first * count)
-        width, inputs = len(first), len(self._inputs)
-        rows = [places[start : start + width] for start in range(0, len(places), width)]
-        return [Slot(row[:inputs], row[inputs:]) for row in rows]
+        inputs, outputs = (self._pack(places, count) for places in (self._inputs, self._outputs))
+        return [Slot(*places) for places in zip(inputs, outputs, strict=True)]
+
+    def take_all(self, slots: list[Slot]) -> list[list[torch.Tensor]]:
+        """As `take`, for each slot."""
+        copies = iter(self._loan.copies([place for slot in slots for place in slot.outputs]))
+        return [[next(copies) for _ in slot.outputs] for slot in slots]
 
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
@@ -179,6 +181,13 @@ class Exchange:
     def close(self) -> None:
         """Take the memory back; the worker must be dead."""
         self._loan.close()
+
+    def _pack(self, places: list[dict[str, Any]], count: int) -> list[list[dict[str, Any]]]:
+        """Room for `count` times what lies at `places`, in one buffer."""
+        if not places:
+            return [[] for _ in range(count)]
+        packed = self._loan.pack([self.tensor(place) for place in places] * count)
+        return [packed[start : start + len(places)] for start in range(0, len(packed), len(places))]
 
     def _check_form(self, claim: dict[str, Any]) -> None:
         claimed, expected = claim["outputs"], self._outputs

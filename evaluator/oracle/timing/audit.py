@@ -31,8 +31,8 @@ class Audit:
     @property
     def allowance_ms(self) -> float:
         """By how much a claim for one forward may lie below `forward_ms`, besides its share."""
-        spread = max(self.empty_ms) - min(self.empty_ms)
-        return (_LATENCY_MS + spread) / self.forwards
+        spread = median(self.empty_ms) - min(self.empty_ms)
+        return (_LATENCY_MS + 2 * spread) / self.forwards
 
     def undercut(self, claims_ms: Sequence[float]) -> str:
         """Empty, or how the claims contradict the clock."""

@@ -1,13 +1,21 @@
-"""A small trusted kernel before each block: if it is slow, somebody else is using the GPU."""
+"""A small trusted kernel before each block: if it is slow, somebody else is using the GPU.
 
+Its wall time is what counts. A GPU serves processes by turns of milliseconds: while another one has work queued, every
+song has to wait for that turn to end, although the kernel itself then runs undisturbed. The host is late now and then
+as well, so a single slow song means nothing: a canary is slow if none of several songs in a row is quick.
+"""
+
+import time
 from statistics import median
 
 import torch
 
 _ELEMENTS = 1 << 24
 _PASSES = 4
-_HATCHING = 12  # first songs, to learn how long one takes
-_SLOW = 1.3  # a GPU that is shared by turns makes it at least twice as long; clocks vary by a few per cent
+_HATCHING = 15  # first songs, to learn how long one takes
+_ATTEMPTS = 6
+_SLOW = 1.5  # clocks vary by a few per cent; a turn of somebody else's is several songs long
+_CALM_S = 5.0  # what a stopped worker had enqueued has to come to an end
 
 
 class Canary:
@@ -19,22 +27,25 @@ class Canary:
 
     def hatch(self) -> None:
         """Learn what a song takes here; call it while no worker computes."""
-        self._sing()
         found = median(self._sing() for _ in range(_HATCHING))
         self.usual_ms = min(found, self.usual_ms or found)
 
-    def slow(self) -> float:
-        """0.0 if all is well, else how many times as long as usual it took. A first slow song may be an accident."""
-        if self._sing() <= _SLOW * self.usual_ms:
-            return 0.0
-        again = self._sing()
-        return again / self.usual_ms if again > _SLOW * self.usual_ms else 0.0
+    def slow(self) -> bool:
+        """Whether somebody else is using the GPU."""
+        return all(self._sing() > _SLOW * self.usual_ms for _ in range(_ATTEMPTS))
+
+    def calm(self) -> bool:
+        """Wait until nobody else is using the GPU; False if that does not come to pass."""
+        deadline = time.monotonic() + _CALM_S
+        while self.slow():
+            if time.monotonic() > deadline:
+                return False
+        return True
 
     def _sing(self) -> float:
-        begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        begin.record()
+        torch.cuda.synchronize()
+        began = time.perf_counter()
         for _ in range(_PASSES):
             self._memory.add_(1.0)
-        end.record()
-        end.synchronize()
-        return float(begin.elapsed_time(end))
+        torch.cuda.synchronize()
+        return (time.perf_counter() - began) * 1e3

@@ -26,11 +26,11 @@ class IncumbentFailure(Exception):
 
 
 class Disturbance(Exception):
-    """The GPU would not come to rest. `by` is the worker that should have been waiting, or empty if it was nobody's."""
+    """The GPU would not come to rest. `by` is the worker whose doing it was, or empty if it was neither's."""
 
     def __init__(self, by: str) -> None:
-        whose = f"while the {by} was waiting" if by else "whoever was waiting"
-        super().__init__(f"the canary kernel was slow {whose}, {_MOST_VOID} rounds in a row")
+        whose = f"each time the {by} had been stopped to wait" if by else "with both workers stopped"
+        super().__init__(f"the GPU was busy {whose}: the canary kernel was slow")
         self.by = by
 
 
@@ -41,30 +41,30 @@ class Rounds:
     log_ratios: list[float] = field(default_factory=list)
     ours_ms: list[float] = field(default_factory=list)
     theirs_ms: list[float] = field(default_factory=list)
-    void: list[str] = field(default_factory=list)  # who was waiting
+    void: list[str] = field(default_factory=list)  # whom the canary followed
 
 
 class Interleaving:
     """Two workers taking turns. Both must be prepared; use it as a context: both run on when it ends."""
 
     def __init__(self, candidate: Contestant, incumbent: Contestant, timer: Timer, canary: Canary) -> None:
-        self._names = {id(candidate): "candidate", id(incumbent): "incumbent"}
         self._candidate = candidate
         self._incumbent = incumbent
         self._canary = canary
-        self._frozen: Contestant | None = None
+        self._ran = ""  # who was stopped last
         self.rounds = Rounds()
         longest = max((candidate, incumbent), key=lambda each: each.forward_ms)
         self.around = min(candidate.forward_ms, incumbent.forward_ms) < SHORT_MS
         self._repeats = repeats(longest, timer, self.around)
 
     def __enter__(self) -> "Interleaving":
+        for contestant in (self._candidate, self._incumbent):
+            self._stop(contestant)
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._frozen is not None:
-            self._frozen.worker.thaw()
-            self._frozen = None
+        for contestant in (self._candidate, self._incumbent):
+            contestant.worker.thaw()
 
     def take(self, count: int) -> None:
         """Add rounds until there are `count`; a round with a slow canary in it is taken again.
@@ -76,45 +76,39 @@ class Interleaving:
         """
         void = 0
         while len(self.rounds.log_ratios) < count:
+            if not self._canary.calm():
+                raise Disturbance("")
             void = 0 if self._round() else void + 1
             if void == _MOST_VOID:
-                waiting = set(self.rounds.void[-_MOST_VOID:])
-                raise Disturbance(waiting.pop() if len(waiting) == 1 else "")
+                stopped = set(self.rounds.void[-_MOST_VOID:])
+                raise Disturbance(stopped.pop() if len(stopped) == 1 else "")
 
     def _round(self) -> bool:
+        """Candidate, incumbent, incumbent, candidate; False if the round is void."""
         ours: list[float] = []
         theirs: list[float] = []
-        for runs, waits in self._order():
-            samples = self._block(runs, waits)
-            if samples is None:
-                self.rounds.void.append(self._names[id(waits)])
+        for runs in (self._candidate, self._incumbent, self._incumbent, self._candidate):
+            if self._canary.slow():
+                self.rounds.void.append(self._ran)
                 return False
-            (ours if runs is self._candidate else theirs).extend(samples)
+            (ours if runs is self._candidate else theirs).extend(self._block(runs))
         self.rounds.log_ratios.append(math.log(median(ours) / median(theirs)))
         self.rounds.ours_ms += ours
         self.rounds.theirs_ms += theirs
         return True
 
-    def _order(self) -> Iterator[tuple[Contestant, Contestant]]:
-        a, b = self._candidate, self._incumbent
-        return iter(((a, b), (b, a), (b, a), (a, b)))
-
-    def _block(self, runs: Contestant, waits: Contestant) -> list[float] | None:
-        """Samples of one block; None if the canary was slow before it."""
+    def _block(self, runs: Contestant) -> list[float]:
+        """One block of the worker that runs; it is stopped before and after."""
         with blame(runs is self._incumbent):
-            self._stop(waits)
-            if self._canary.slow():
-                return None
-            return runs.block(self.around, self._repeats)
+            runs.worker.thaw()
+            try:
+                return runs.block(self.around, self._repeats)
+            finally:
+                self._stop(runs)
 
-    def _stop(self, waits: Contestant) -> None:
-        if self._frozen is waits:
-            return
-        if self._frozen is not None:
-            self._frozen.worker.thaw()
-            self._frozen = None
-        waits.worker.freeze()
-        self._frozen = waits
+    def _stop(self, contestant: Contestant) -> None:
+        self._ran = "incumbent" if contestant is self._incumbent else "candidate"
+        contestant.worker.freeze()
 
 
 def repeats(contestant: Contestant, timer: Timer, around: bool) -> int:

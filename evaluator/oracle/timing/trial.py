@@ -182,4 +182,4 @@ def _voided(taken: list[Rounds]) -> Iterator[str]:
     for who in ("candidate", "incumbent"):
         count = sum(rounds.void.count(who) for rounds in taken)
         if count:
-            yield f"{count} rounds were void: the canary kernel was slow while the {who} was waiting"
+            yield f"{count} rounds were void: the canary kernel was slow after the {who} had been stopped to wait"
