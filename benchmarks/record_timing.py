@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -22,7 +23,7 @@ from evaluator.oracle.correctness import Examination
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.contestant import Contestant
-from evaluator.oracle.timing.interleaving import Interleaving
+from evaluator.oracle.timing.interleaving import Disturbance, Interleaving
 from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task
@@ -118,7 +119,7 @@ class Recorder:
         ours = self.contestant(worker, size, 1 - gain / self.share[size])
         self._canary.hatch()
         ready = time.monotonic()
-        with Interleaving(ours, theirs, self.settings.timer, self._canary) as session:
+        with Interleaving(ours, theirs, self.settings.timer, self._canary) as session, suppress(Disturbance):
             session.take(rounds)
         found = session.rounds
         record = {
@@ -170,8 +171,12 @@ def main() -> None:
                 theirs = recorder.contestant(pair[1], size, 1.0)
                 for gain in (0.0, *(GAINS if index < given.planted else ())):
                     rounds = given.rounds if gain == 0 else given.rounds // 2
-                    records.append({"pair": index} | recorder.compare(pair[0], theirs, size, gain, rounds))
-                    _tell(records[-1])
+                    found = recorder.compare(pair[0], theirs, size, gain, rounds)
+                    if len(found["log_ratios"]) == rounds:
+                        records.append({"pair": index} | found)
+                        _tell(records[-1])
+                    else:
+                        print(f"{index:3d} {size} was disturbed: {found['void']} void rounds", flush=True)
             recorder.close()
             body: dict[str, Any] = {
                 "device": recorder.device.name,

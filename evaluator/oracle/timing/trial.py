@@ -19,8 +19,8 @@ from evaluator.verdict import Gain, Timing
 Pair = tuple[Contestant, Contestant]
 FreshPair = Callable[[], AbstractContextManager[Pair]]
 
-_LUCK = 0.001  # placement noise beyond which a confirmation takes a fresh pair of workers
-_CONFIRMING = 8  # rounds at least
+LUCK = 0.001  # placement noise beyond which a confirmation takes a fresh pair of workers
+CONFIRMING = 8  # rounds at least
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Trial:
         confirmed = word == "accept"
         notes: list[str] = []
         if confirmed:
-            count = max(_CONFIRMING, len(taken[-1].log_ratios))
+            count = max(CONFIRMING, len(taken[-1].log_ratios))
             rounds = self._confirm((candidate, incumbent), rule, fresh, min(count, rule.looks[-1]), notes)
             found, taken = fixed([rounds.log_ratios], rule.placement), [rounds]
         factor, remarks = _believe(candidate)
@@ -90,7 +90,7 @@ class Trial:
         return Outcome(ours, gain, tuple(notes))
 
     def _nominate(self, pair: Pair, rule: Rule, fresh: FreshPair) -> tuple[Word, Bounds, list[Rounds]]:
-        most = self._timer.pairs if rule.placement > _LUCK else 1
+        most = self._timer.pairs if rule.placement > LUCK else 1
         with Interleaving(*pair, self._timer, self._canary) as session:
             taken = [session.rounds]
             word, found = self._look(session, taken, rule, most)
@@ -111,7 +111,7 @@ class Trial:
 
     def _confirm(self, pair: Pair, rule: Rule, fresh: FreshPair, count: int, notes: list[str]) -> Rounds:
         """Rounds that had no part in the nomination, of a fresh pair where that makes a difference."""
-        if rule.placement > _LUCK:
+        if rule.placement > LUCK:
             try:
                 with fresh() as another, self._begin(another) as session:
                     session.take(count)

@@ -1,0 +1,111 @@
+"""Tables of false wins and of power, from rounds that `python -m benchmarks.record_timing` recorded.
+
+    python -m benchmarks.resample_timing RECORD.json [--trials N] [--markdown OUT.md]
+
+Every decision is taken by the code that decides live (evaluator/oracle/timing/sequential.py). The seed is fixed: the
+same record gives the same tables.
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from evaluator.oracle.timing.placement import DEFAULT, placement
+from evaluator.oracle.timing.power import Recorded, Share, share
+from evaluator.oracle.timing.sequential import Rule
+from evaluator.oracle.timing.trial import CONFIRMING, LUCK
+from evaluator.request import Timer
+
+_SEED = 20
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=Path)
+    parser.add_argument("--trials", type=int, default=2000, help="decisions for each row")
+    parser.add_argument("--markdown", type=Path, help="write the tables there instead of printing them")
+    given = parser.parse_args()
+    body = json.loads(given.record.read_text())
+    text = "\n".join([*_noise(body["records"]), "", *_power(body["records"], given.trials), "", *_audits(body)])
+    if given.markdown:
+        given.markdown.write_text(text + "\n")
+    else:
+        print(text)
+
+
+def _noise(records: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        "| kernel | us | pairs | sd between rounds | sd between fresh pairs | assumed | seconds for 12 rounds |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size, same in _groups(records, planted=0.0):
+        microseconds = mean(record["theirs_us"] for record in same)
+        within = mean(stdev(record["log_ratios"]) for record in same)
+        # Equal kernels have no mean to be estimated: the centre is known to be zero.
+        between = mean(mean(record["log_ratios"]) ** 2 for record in same) ** 0.5
+        seconds = mean(record["rounds_s"] / len(record["log_ratios"]) for record in same) * 12
+        lines.append(
+            f"| {size} | {microseconds:.1f} | {len(same)} | {within:.3%} | {between:.3%} "
+            f"| {placement(microseconds / 1e3, DEFAULT):.3%} | {seconds:.2f} |"
+        )
+    return lines
+
+
+def _power(records: list[dict[str, Any]], trials: int) -> list[str]:
+    lines = [
+        "| kernel | min_gain | planted | found | accepted | share | exact 95 % interval | rounds | pairs |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for min_gain in (0.005, 0.02):
+        for planted in sorted({record["planted"] for record in records}):
+            for size, chosen in _groups(records, planted):
+                won = _decide(chosen, planted == 0, min_gain, trials)
+                low, high = won.interval
+                found = -mean(mean(record["log_ratios"]) for record in chosen)
+                lines.append(
+                    f"| {size} | {min_gain:.1%} | {planted:.1%} | {found:.2%} | {won.hits} of {won.trials} "
+                    f"| {won.hits / won.trials:.1%} | {low:.2%} to {high:.2%} | {won.rounds:.1f} | {won.pairs:.2f} |"
+                )
+    return lines
+
+
+def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials: int) -> Share:
+    timer = Timer()
+    luck = placement(mean(record["theirs_us"] for record in records) / 1e3, timer.placement or DEFAULT)
+    rule = Rule(min_gain, timer.rounds, luck)
+    recorded = Recorded(tuple(tuple(record["log_ratios"]) for record in records), equal)
+    pairs = timer.pairs if luck > LUCK else 1
+    return share(recorded, rule, pairs, CONFIRMING, trials, random.Random(_SEED))
+
+
+def _audits(body: dict[str, Any]) -> list[str]:
+    """What the oracle's clock found beyond a worker's claim, of workers that do not lie."""
+    lines = [
+        "| kernel | audits | convicted | least and largest excess over the claim, us a command |",
+        "|---|---|---|---|",
+    ]
+    for size, same in _groups(body["records"], planted=0.0):
+        audited = [record for record in same if "full_ms" in record]
+        excess = [
+            (min(each["full_ms"]) - sorted(each["empty_ms"])[len(each["empty_ms"]) // 2]) * 1e3
+            - each["claim_ms"] * each["slots"] * 1e3
+            for each in audited
+        ]
+        convicted = sum(bool(each["undercut"]) for each in audited)
+        if excess:
+            lines.append(f"| {size} | {len(audited)} | {convicted} | {min(excess):.0f} to {max(excess):.0f} |")
+    return lines
+
+
+def _groups(records: list[dict[str, Any]], planted: float) -> list[tuple[str, list[dict[str, Any]]]]:
+    """Records with this planted gain, by kernel, the shortest first."""
+    names = dict.fromkeys(record["size"] for record in records)
+    found = [(name, [r for r in records if r["size"] == name and r["planted"] == planted]) for name in names]
+    return [(name, chosen) for name, chosen in found if chosen]
+
+
+if __name__ == "__main__":
+    main()
