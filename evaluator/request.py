@@ -45,6 +45,7 @@ class EvaluatorSettings(Frozen):
     memory_cap_gb: float | None = None  # of GPU memory that a comparison may use; None: all there is
     pool: int = 1  # workers started ahead of need
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"  # landlock: a fallback that isolates less, and says so
+    transport: Literal["auto", "ipc", "pinned"] = "auto"  # of tensors on a GPU; pinned: where CUDA has no IPC (WSL2)
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
 
 

@@ -108,7 +108,7 @@ class Evidence(Frozen):
     checked_on: Literal["interpreter", "device"] | None = None
     target: str = ""  # GPU the code was compiled for
     weights: str = ""  # by name | by order | by seed | none
-    transport: str = ""  # memfd | cuda-ipc
+    transport: str = ""  # memfd | cuda-ipc | pinned-host
     isolation: tuple[str, ...] = ()  # active sandbox layers; the first is reduced-isolation under the fallback
     isolation_missing: tuple[str, ...] = ()  # layers that this machine lacks; `harness doctor` has the remedies
     precision: dict[str, Any] = {}

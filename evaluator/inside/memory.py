@@ -1,5 +1,7 @@
 """Memory lent by the oracle, as seen from a worker: a memfd on a machine without a GPU, CUDA IPC on one with it.
 
+Where a GPU has no CUDA IPC it is a memfd as well (`"pin": true`), and tensors are copied to and from the GPU.
+
 A lent buffer is described by `{"id", "bytes", "fd": index of the descriptor sent along}` or
 `{"id", "bytes", "ipc": handle in hex}`. A tensor in it by `{"buffer": id, "shape", "strides", "dtype"}`.
 """
@@ -54,10 +56,16 @@ def device_bytes(address: int, size: int) -> torch.Tensor:
 
 
 class Loans:
-    """The buffers that this worker was lent, opened once and kept by id."""
+    """The buffers that this worker was lent, opened once and kept by id.
 
-    def __init__(self) -> None:
+    On a GPU without CUDA IPC they lie in host memory. Arguments of forwards are then copies on the GPU, made once for
+    each buffer, so that new contents come to the same address.
+    """
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
         self._bytes: dict[int, torch.Tensor] = {}
+        self._staged: dict[int, torch.Tensor] = {}
 
     def open(self, descriptions: list[dict[str, Any]], fds: tuple[int, ...]) -> None:
         """Map the described buffers; closes the descriptors."""
@@ -71,6 +79,27 @@ class Loans:
         """The tensor at `place`, sharing the lent memory."""
         return view(self._bytes[place["buffer"]], place)
 
+    def argument(self, place: dict[str, Any]) -> torch.Tensor:
+        """The tensor at `place` on this worker's device, with its contents as they are now."""
+        lent = self._bytes[place["buffer"]]
+        if lent.device.type == self._device:
+            return view(lent, place)
+        if place["buffer"] not in self._staged:
+            self._staged[place["buffer"]] = torch.empty_like(lent, device=self._device)
+        staged = view(self._staged[place["buffer"]], place)
+        return staged.copy_(view(lent, place))
+
+    def refresh(self) -> None:
+        """Bring what the oracle has written since to the arguments that were made."""
+        for number, staged in self._staged.items():
+            staged.copy_(self._bytes[number])
+
+    def give_back(self, places: list[dict[str, Any]]) -> None:
+        """Show the oracle what became of the arguments at `places`: a forward may have written to them."""
+        for place in places:
+            if place["buffer"] in self._staged:
+                self.tensor(place).copy_(view(self._staged[place["buffer"]], place))
+
 
 def view(raw: torch.Tensor, place: dict[str, Any]) -> torch.Tensor:
     """`raw` (uint8) seen with the shape, strides and dtype of `place`."""
@@ -80,9 +109,30 @@ def view(raw: torch.Tensor, place: dict[str, Any]) -> torch.Tensor:
     return raw[:usable].view(dtype).as_strided(place["shape"], place["strides"])
 
 
+def pin(raw: torch.Tensor) -> bool:
+    """Register host memory with the driver, so that copies need not go through a buffer of its own.
+
+    False where the driver does not (WSL2 bounds how much can be pinned): copies are slower then, and no less right.
+    """
+    try:
+        size, portable = ctypes.c_size_t(raw.numel()), ctypes.c_uint(1)
+        driver_call("cuMemHostRegister_v2", ctypes.c_void_p(raw.data_ptr()), size, portable)
+    except CudaFailure:
+        return False
+    return True
+
+
+def unpin(raw: torch.Tensor) -> None:
+    """Undo `pin`, before the memory is given up."""
+    driver_call("cuMemHostUnregister", ctypes.c_void_p(raw.data_ptr()))
+
+
 def _open_fd(description: dict[str, Any], fds: tuple[int, ...]) -> torch.Tensor:
     mapped = mmap.mmap(fds[description["fd"]], description["bytes"])
-    return torch.frombuffer(mapped, dtype=torch.uint8)
+    raw = torch.frombuffer(mapped, dtype=torch.uint8)
+    if description.get("pin"):
+        pin(raw)
+    return raw
 
 
 def _open_ipc(description: dict[str, Any]) -> torch.Tensor:

@@ -141,7 +141,7 @@ class Session:
 
     def arguments(self, encoded: Any, places: list[dict[str, Any]]) -> list[Any]:
         """The lent inputs at `places` as arguments of a call."""
-        return list(tree.unflatten(encoded, [self._loans.tensor(place) for place in places]))
+        return list(tree.unflatten(encoded, [self._loans.argument(place) for place in places]))
 
     def forward(self) -> Any:
         """One call on the current inputs."""

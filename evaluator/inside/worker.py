@@ -36,7 +36,7 @@ class Worker:
         self._target = Device.of(target)
         self.device = "cuda" if mode == "device" else "cpu"
         self._channel = channel
-        self._loans = Loans()
+        self._loans = Loans(self.device)
         self._session: Any = None
         self._scrutiny: Any = None
         self._aside: Any = None
@@ -113,6 +113,7 @@ class Worker:
             interpreter.choose(message["draw"])  # another configuration of each autotuner for each draw
         with self._names():
             answer = dict(self._scrutiny.forward(message))
+        self._loans.give_back(message["input_places"])
         now = model.flags()
         return answer | {"flags": {name: [was, now[name]] for name, was in self._flags.items() if was != now[name]}}
 
@@ -136,10 +137,12 @@ class Worker:
         return {"not_captured": self._stopwatch.capture(message["capture"])}
 
     def _time(self, message: Message, fds: tuple[int, ...]) -> Message:
+        self._loans.refresh()
         measure = self._stopwatch.rounds if message["around"] else self._stopwatch.singles
         return {"samples_ms": measure(message["repeats"])}
 
     def _audit(self, message: Message, fds: tuple[int, ...]) -> Message:
+        self._loans.refresh()
         self._stopwatch.deliver(message["run"])
         return {}
 

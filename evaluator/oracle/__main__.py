@@ -17,11 +17,13 @@ from evaluator.gpu_state import open_nvml, require_usable
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
 from evaluator.oracle import lint, lock
+from evaluator.oracle.buffers import Loan
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
+from evaluator.oracle.transport import ON_ROW, choose, try_ipc
 from evaluator.oracle.unmeasured import Unmeasured, small_reference
-from evaluator.oracle.worker import Pool
+from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
@@ -35,7 +37,7 @@ class Oracle:
         self._device = device
         self._channel = channel
         self._disturbances = _disturbances(device) if device is not None else ()
-        confinement = Confinement(settings.limits, target, device, form=settings.sandbox)
+        self._confinement = confinement = Confinement(settings.limits, target, device, form=settings.sandbox)
         limits, size = settings.limits, settings.pool
         if device is None:
             self._pools = [Pool(mode, confinement, limits, size) for mode in ("compile", "interpret")]
@@ -51,10 +53,14 @@ class Oracle:
             l2_bytes = _prepare_gpu()
             self._measured = Measured(settings, device.name, l2_bytes, self._pools[0])
             self._profiler = Profiler(settings, target, device)
+            confinement.transport = choose(settings.transport)
+        self._trial: Loan | None = None  # kept for as long as the worker that was lent it may live
+        self._settled = device is None or settings.transport != "auto" or confinement.transport != "ipc"
 
     def evaluate(self, request: Request) -> Verdict:
         """One verdict; holds the GPU meanwhile."""
         with self._turn():
+            self._settle_transport()
             if self._unmeasured is not None:
                 verdict = self._unmeasured.evaluate(request, self._progress)
             else:
@@ -64,6 +70,7 @@ class Oracle:
             "isolation": self._layers.names,
             "isolation_missing": tuple(name for name, _ in self._layers.missing),
             "notes": (*verdict.evidence.notes, *self._disturbances),
+            "transport": ON_ROW[self._confinement.transport] if self._device else verdict.evidence.transport,
         }
         return verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update=found)})
 
@@ -72,11 +79,29 @@ class Oracle:
         if self._unmeasured is not None:
             return Profile(source="static", missing=metrics, reason="there is no GPU on this machine to profile on")
         with self._turn():
+            self._settle_transport()
+            self._profiler.transport = self._confinement.transport
             return self._profiler.profile(request, metrics, self._progress)
 
     def lint(self, task: Task) -> list[dict[str, Any]]:
         """What satisfies a task without its work, found at small sizes on the CPU; no candidate runs."""
         return [weakness.model_dump() for weakness in lint.lint(task, small_reference(task))]
+
+    def _settle_transport(self) -> None:
+        """Once, before any candidate has run: see whether CUDA IPC works here, and do without where it does not."""
+        if self._settled:
+            return
+        self._settled = True
+        try:
+            worker = self._pools[0].take()
+            self._trial = try_ipc(worker)
+        except WorkerFailure:
+            return  # it died, which says nothing of IPC; the evaluation that follows says what is wrong
+        if self._trial is None:
+            self._confinement.transport = "pinned"
+            worker.kill()
+        else:
+            self._pools[0].put_back(worker)
 
     def close(self) -> None:
         """End every worker."""

@@ -10,12 +10,15 @@ import fcntl
 import mmap
 import os
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 
-from evaluator.inside.memory import IpcHandle, device_bytes, driver_call, view
+from evaluator.inside.memory import IpcHandle, device_bytes, driver_call, pin, unpin, view
 from evaluator.inside.tree import dtype_name
+
+Transport = Literal["ipc", "pinned"]
+"""How tensors cross on a GPU: device memory that both see, or host memory that is copied to and from the GPU."""
 
 _PAGE = 2 * 1024 * 1024
 _ALIGNMENT = 512  # bytes, as torch aligns
@@ -26,6 +29,8 @@ class Buffer(Protocol):
     """Lent memory: `raw` is all of it as uint8."""
 
     raw: torch.Tensor
+
+    def __init__(self, size: int) -> None: ...
 
     def describe(self, fds: list[int]) -> dict[str, Any]:
         """What the worker needs to open it; a descriptor to be sent along is appended to `fds`."""
@@ -70,11 +75,37 @@ class DeviceBuffer:
         driver_call("cuMemFree_v2", self._address)
 
 
-class Loan:
-    """All the memory lent to one worker. Close it only after the worker has been killed."""
+class PinnedBuffer(HostBuffer):
+    """A memfd that both processes map and register with the driver, for machines without CUDA IPC.
 
-    def __init__(self, device: str) -> None:
-        self._kind = DeviceBuffer if device == "cuda" else HostBuffer
+    Tensors in it are the host's: they are copied to and from the GPU, by DMA where the driver pins as much memory.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._pinned = pin(self.raw)
+
+    def describe(self, fds: list[int]) -> dict[str, Any]:
+        return super().describe(fds) | {"pin": True}
+
+    def close(self) -> None:
+        if self._pinned:
+            unpin(self.raw)
+        super().close()
+
+
+class Loan:
+    """All the memory lent to one worker. Close it only after the worker has been killed.
+
+    Args:
+        device: where the oracle computes.
+        transport: how tensors cross if that is a GPU.
+    """
+
+    def __init__(self, device: str, transport: Transport = "ipc") -> None:
+        on_gpu: dict[Transport, type[Buffer]] = {"ipc": DeviceBuffer, "pinned": PinnedBuffer}
+        self._kind: type[Buffer] = on_gpu[transport] if device == "cuda" else HostBuffer
+        self._device = device
         self._buffers: list[Buffer] = []
         self._sent = 0
 
@@ -117,8 +148,12 @@ class Loan:
 
     def copies(self, places: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
         """Private copies of the tensors at `places`, each buffer copied in one piece."""
-        raw = {place["buffer"]: self._buffers[place["buffer"]].raw.clone() for place in places}
+        raw = {place["buffer"]: self._buffers[place["buffer"]].raw.to(self._device, copy=True) for place in places}
         return [view(raw[place["buffer"]], place) for place in places]
+
+    def copy(self, place: dict[str, Any]) -> torch.Tensor:
+        """A copy of the tensor at `place` that is the oracle's own, where the oracle computes."""
+        return self.tensor(place).to(self._device, copy=True)
 
     def poison(self, place: dict[str, Any]) -> None:
         """Fill a receiving buffer with a pattern that no right answer has (NaN in floating formats)."""

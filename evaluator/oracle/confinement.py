@@ -7,6 +7,7 @@ from pathlib import Path
 import evaluator
 from evaluator.devices import Device, driver_paths, library_folders
 from evaluator.gpus import Gpu
+from evaluator.oracle.buffers import Transport
 from evaluator.oracle.worker import Mode
 from evaluator.request import Limits
 from evaluator.sandbox import Form, Layers, Spec, probe
@@ -38,6 +39,7 @@ class Confinement:
         read_only: tuple[Path, ...] = (),
         form: Form = "bubblewrap",
     ) -> None:
+        self.transport: Transport = "ipc"
         self.layers: Layers = probe(form)
         self._form: Form = form
         self.target = target

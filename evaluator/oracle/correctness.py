@@ -304,7 +304,7 @@ class Examination:
         for theirs, mine in names.items():
             value = expected[mine]
             truth = value.double() if value.is_floating_point() else value
-            comparison.add(f"buffer {theirs}", self.exchange.tensor(places[theirs]).clone(), truth, value)
+            comparison.add(f"buffer {theirs}", self.exchange.copy(places[theirs]), truth, value)
 
 
 class WrongOutput(Mismatch):

@@ -41,7 +41,7 @@ class Exchange:
         self._worker = worker
         self._limits = limits
         self._where = where
-        self._loan = loan or Loan(reference.device)
+        self._loan = loan or Loan(reference.device, worker.transport)
         self._encoded: Any = None
         self._inputs: list[dict[str, Any]] = []
         self._outputs: list[dict[str, Any]] = []
@@ -95,6 +95,10 @@ class Exchange:
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
         return self._loan.tensor(place)
+
+    def copy(self, place: dict[str, Any]) -> torch.Tensor:
+        """The oracle's own copy of the tensor at `place`, out of the worker's reach."""
+        return self._loan.copy(place)
 
     def poison(self, place: dict[str, Any]) -> None:
         """Fill one place with a pattern that no right answer has."""
@@ -162,14 +166,14 @@ class Exchange:
 
     def take(self) -> list[torch.Tensor]:
         """The oracle's own copies of the outputs, out of the worker's reach."""
-        return [self._loan.tensor(place).clone() for place in self._outputs]
+        return [self.copy(place) for place in self._outputs]
 
     def changed_input(self, expected: list[Any]) -> int | None:
         """Index of the first lent input that is not as `expected` (the reference may work in place), or None."""
         tensors: list[torch.Tensor] = []
         tree.flatten(expected, tensors)
         for index, (place, tensor) in enumerate(zip(self._inputs, tensors, strict=True)):
-            if not torch.equal(_bits(self._loan.tensor(place)), _bits(tensor)):
+            if not torch.equal(_bits(self._loan.tensor(place).to(tensor.device)), _bits(tensor)):
                 return index
         return None
 

@@ -51,7 +51,6 @@ class Measured:
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
         """One verdict, with times if the candidate is right."""
         report = Report(request, self._device, progress)
-        report.evidence["transport"] = "cuda-ipc"
         self._release_except(request.incumbent.digest if request.incumbent else "", request.task.digest)
         try:
             examination = self._examine(request, report)

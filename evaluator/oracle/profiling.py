@@ -6,6 +6,7 @@ from pathlib import Path
 from evaluator.devices import Device
 from evaluator.gpus import Gpu
 from evaluator.oracle import ncu
+from evaluator.oracle.buffers import Transport
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination, Violation
 from evaluator.oracle.exchange import Mismatch
@@ -25,6 +26,7 @@ class Profiler:
     """Runs Nsight Compute where it is installed and permitted; says why where not."""
 
     def __init__(self, settings: EvaluatorSettings, target: Gpu, device: Device) -> None:
+        self.transport: Transport = "ipc"
         self._settings = settings
         self._target = target
         self._device = device
@@ -56,6 +58,7 @@ class Profiler:
         limits = self._settings.limits.model_copy(update={"output_kb": _OUTPUT_KB})
         folders, form = _folders(Path(prefix[0])), self._settings.sandbox
         confinement = Confinement(limits, self._target, self._device, prefix, folders, form)
+        confinement.transport = self.transport
         worker = WorkerHandle("device", confinement, limits)
         reference = Reference(request.task.reference, str(request.task.path), "cuda")
         examination = Examination(request.task, reference, worker, limits)

@@ -11,6 +11,7 @@ from evaluator.errors import MachineError
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
 from evaluator.oracle import claims
+from evaluator.oracle.buffers import Transport
 from evaluator.request import Limits
 from evaluator.sandbox import Process, Spec, spawn
 
@@ -21,6 +22,7 @@ class Confining(Protocol):
     """Says in which sandbox a worker runs, and what GPU its code is for."""
 
     target: Gpu
+    transport: Transport
 
     def spec(self, mode: Mode, fd: int) -> Spec: ...
 
@@ -57,9 +59,15 @@ class WorkerHandle:
         self._ready = False
         self._started = time.monotonic()
         self._channel = Channel(ours)
+        self._confinement = confinement
         self._process: Process = spawn(confinement.spec(mode, theirs.fileno()))
         theirs.close()
         self._channel.send({"mode": mode, "target": confinement.target.model_dump(mode="json")})
+
+    @property
+    def transport(self) -> Transport:
+        """How it is lent memory of a GPU."""
+        return self._confinement.transport
 
     def wait_ready(self) -> None:
         """Wait until its imports are done.
@@ -180,6 +188,10 @@ class Pool:
             worker.kill()
             raise
         return worker
+
+    def put_back(self, worker: WorkerHandle) -> None:
+        """Take back a worker that met no candidate."""
+        self._waiting.insert(0, worker)
 
     def fill(self) -> None:
         """Start workers until the pool is full again."""

@@ -1,0 +1,59 @@
+"""Lent memory without CUDA IPC: host memory that is copied to and from the GPU."""
+
+import os
+
+import pytest
+import torch
+
+from evaluator import machine
+from evaluator.inside.memory import Loans
+from evaluator.oracle.buffers import Loan
+from evaluator.oracle.transport import choose
+
+
+def test_a_named_transport_is_taken_and_auto_begins_with_ipc_but_in_wsl() -> None:
+    assert choose("ipc") == "ipc"
+    assert choose("pinned") == "pinned"
+    assert choose("auto") == ("pinned" if machine.is_wsl() else "ipc")
+
+
+def test_where_memory_is_shared_arguments_are_that_memory() -> None:
+    loan, loans, place = lend(Loan("cpu"), torch.randn(5, 7), "cpu")
+    loan.tensor(place).fill_(3.0)
+    argument = loans.argument(place)
+    assert argument.data_ptr() == loans.tensor(place).data_ptr()
+    loan.tensor(place).fill_(4.0)
+    assert bool((argument == 4.0).all())
+    copy = loan.copy(place)
+    argument.zero_()
+    assert bool((copy == 4.0).all())
+    loan.close()
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("tensor", [torch.randn(5, 7), torch.randn(7, 5).t(), torch.arange(11)])
+def test_pinned_arguments_are_copies_that_keep_their_address(tensor: torch.Tensor) -> None:
+    torch.zeros(1, device="cuda")
+    loan, loans, place = lend(Loan("cuda", "pinned"), tensor, "cuda")
+    loan.tensor(place).copy_(tensor.cuda())
+    first = loans.argument(place)
+    assert (first.device.type, first.stride()) == ("cuda", tensor.stride())
+    assert torch.equal(first.cpu(), tensor)
+    loan.tensor(place).zero_()
+    assert torch.equal(first.cpu(), tensor)
+    loans.refresh()
+    assert not first.any()
+    assert loans.argument(place).data_ptr() == first.data_ptr()
+    first.fill_(1)
+    loans.give_back([place])
+    assert bool((loan.copy(place) == 1).all())
+    assert loan.copy(place).device.type == "cuda"
+    loan.close()
+
+
+def lend(loan: Loan, like: torch.Tensor, device: str) -> tuple[Loan, Loans, dict[str, object]]:
+    place = loan.place(like)
+    message, fds = loan.announcement()
+    loans = Loans(device)
+    loans.open(message["buffers"], tuple(os.dup(fd) for fd in fds))
+    return loan, loans, place

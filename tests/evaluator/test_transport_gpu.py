@@ -1,0 +1,86 @@
+"""Verdicts on a real GPU whose tensors cross in pinned host memory, as they must where CUDA has no IPC."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluator.catalog import load_gpus, load_tolerance
+from evaluator.devices import Target, choose, detect
+from evaluator.request import EvaluatorSettings, Incumbent, Request, Timer
+from evaluator.service import Evaluator
+from evaluator.tasks import Task
+from evaluator.verdict import Status, Verdict
+
+from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
+
+CONF = Path(__file__).parents[2] / "conf"
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def target() -> Target:
+    return choose("auto", load_gpus(CONF), detect(), "auto")
+
+
+@pytest.fixture(scope="module")
+def evaluator(target: Target) -> Iterator[Evaluator]:
+    assert target.device is not None
+    settings = EvaluatorSettings(transport="pinned", baselines=("eager",), timer=Timer(rounds=5, max_seconds=1.0))
+    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as open_evaluator:
+        yield open_evaluator
+
+
+def judge(evaluator: Evaluator, target: Target, source: str, incumbent: str = "") -> Verdict:
+    tolerance = load_tolerance("standard", CONF)
+    task = Task(name="scaled_relu", reference=REFERENCE, path=Path("scaled_relu.py"), tolerance=tolerance)
+    named = Incumbent(digest=_digest(incumbent), source=incumbent) if incumbent else None
+    request = Request(source=source, digest=_digest(source), task=task, target=target.gpu, incumbent=named)
+    return evaluator.evaluate(request)
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def test_a_right_candidate_is_measured_and_the_row_names_the_transport(evaluator: Evaluator, target: Target) -> None:
+    verdict = judge(evaluator, target, candidate())
+    assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
+    assert verdict.evidence.transport == "pinned-host"
+    assert verdict.time is not None
+    assert verdict.baseline["eager"] is not None
+
+
+def test_times_are_of_device_memory(evaluator: Evaluator, target: Target) -> None:
+    assert target.device is not None
+    pinned = judge(evaluator, target, candidate())
+    settings = EvaluatorSettings(transport="ipc", baselines=(), timer=Timer(rounds=5, max_seconds=1.0))
+    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as by_ipc:
+        shared = judge(by_ipc, target, candidate())
+    assert pinned.time is not None
+    assert shared.time is not None
+    assert shared.evidence.transport == "cuda-ipc"
+    # Over PCIe the same forward would take an order of magnitude longer.
+    assert pinned.time.median_ms < 1.5 * shared.time.median_ms
+
+
+def test_a_slower_incumbent_is_beaten(evaluator: Evaluator, target: Target) -> None:
+    slow = candidate(MODEL.replace(FORWARD, "        for _ in range(3): out = out.clone()\n" + FORWARD))
+    assert judge(evaluator, target, slow).status is Status.VERIFIED
+    gain = judge(evaluator, target, candidate(), slow).gain
+    assert gain is not None
+    assert gain.low > 0.1
+
+
+@pytest.mark.parametrize(
+    ("source", "status"),
+    [
+        (candidate(kernel=KERNEL.replace("x * gain", "x")), Status.WRONG_OUTPUT),
+        (candidate(MODEL.replace(FORWARD, "        x.zero_()\n" + FORWARD)), Status.INTEGRITY_VIOLATION),
+    ],
+    ids=["wrong", "input changed"],
+)
+def test_what_is_wrong_is_seen_all_the_same(evaluator: Evaluator, target: Target, source: str, status: Status) -> None:
+    assert judge(evaluator, target, source).status is status
