@@ -10,7 +10,7 @@ from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.integrity import Integrity, read_work
-from evaluator.oracle.operators import NEGLIGIBLE
+from evaluator.oracle.operators import NEGLIGIBLE, check_policy
 from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
@@ -51,6 +51,7 @@ class Measured:
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
         """One verdict, with times if the candidate is right."""
         report = Report(request, self._device, progress)
+        check_policy(request.task.torch_ops, str(request.task.path))
         self._release_except(request.incumbent.digest if request.incumbent else "", request.task.digest)
         try:
             examination = self._examine(request, report)

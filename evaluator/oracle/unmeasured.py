@@ -8,7 +8,7 @@ from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation, fresh_seed
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.integrity import Integrity
-from evaluator.oracle.operators import NEGLIGIBLE_SMALL
+from evaluator.oracle.operators import NEGLIGIBLE_SMALL, check_policy
 from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
@@ -46,6 +46,7 @@ class Unmeasured:
         """One verdict, never a time."""
         report = Report(request, request.target.unmeasured, progress)
         report.evidence["transport"] = "memfd"
+        check_policy(request.task.torch_ops, str(request.task.path))
         try:
             self._compile(request, report)
             return self._check(request, report)

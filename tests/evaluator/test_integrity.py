@@ -1,0 +1,119 @@
+"""Do the candidate's own kernels do the work? Verdicts without a GPU, end to end."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluator.catalog import load_gpus, load_task, load_tolerance
+from evaluator.errors import UsageError
+from evaluator.gpus import Gpu
+from evaluator.request import EvaluatorSettings, Limits, Request
+from evaluator.service import Evaluator
+from evaluator.tasks import Task
+from evaluator.verdict import Status, Verdict
+
+from .candidates import KERNEL, REFERENCE, candidate
+from .doubtful import CHEATS, FORWARD, HONEST, USELESS, Doubtful, model
+
+CONF = Path(__file__).parents[2] / "conf"
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Gpu:
+    return next(gpu for gpu in load_gpus(CONF) if gpu.name == "rtx4090")
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task(
+        name="scaled_relu",
+        reference=REFERENCE,
+        path=Path("scaled_relu.py"),
+        small={"ROWS": 7},
+        tolerance=load_tolerance("standard", CONF),
+    )
+
+
+@pytest.fixture(scope="module")
+def evaluator(gpu: Gpu) -> Iterator[Evaluator]:
+    limits = Limits(first_forward_s=30, forward_s=20, compile_s=30, memory_gb=3.0)
+    with Evaluator(EvaluatorSettings(draws=2, limits=limits), device="", target=gpu) as open_evaluator:
+        yield open_evaluator
+
+
+def judge(evaluator: Evaluator, task: Task, gpu: Gpu, source: str, thorough: bool = True) -> Verdict:
+    digest = hashlib.sha256(source.encode()).hexdigest()
+    return evaluator.evaluate(Request(source=source, digest=digest, task=task, target=gpu, thorough=thorough))
+
+
+@pytest.mark.parametrize("cheat", CHEATS.values(), ids=CHEATS.keys())
+def test_a_candidate_whose_kernels_do_not_do_the_work_is_convicted(
+    evaluator: Evaluator, task: Task, gpu: Gpu, cheat: Doubtful
+) -> None:
+    verdict = judge(evaluator, task.model_copy(update={"torch_ops": cheat.torch_ops}), gpu, cheat.source)
+    assert (verdict.status, verdict.time) == (cheat.status, None), verdict.reason
+    assert cheat.words in verdict.reason
+
+
+@pytest.mark.parametrize("source", HONEST.values(), ids=HONEST.keys())
+def test_an_honest_candidate_passes(evaluator: Evaluator, task: Task, gpu: Gpu, source: str) -> None:
+    verdict = judge(evaluator, task, gpu, source)
+    assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
+    assert verdict.evidence.ablated
+    assert verdict.evidence.findings == ()
+
+
+def test_a_kernel_that_changes_nothing_is_named(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
+    verdict = judge(evaluator, task, gpu, USELESS)
+    assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
+    (finding,) = verdict.evidence.findings
+    assert finding["rule"] == "unused-kernel"
+    assert "scale_kernel" in finding["message"]
+
+
+def test_who_returns_a_part_of_an_input_is_convicted_unless_the_task_allows_it(
+    evaluator: Evaluator, task: Task, gpu: Gpu
+) -> None:
+    every_other = REFERENCE.replace("torch.relu(x * self.gain) * self.factor", "x[:, ::2].clone()")
+    taking = task.model_copy(update={"reference": every_other})
+    source = model(FORWARD, "        return x[:, ::2]\n")
+    verdict = judge(evaluator, taking, gpu, source)
+    assert verdict.status is Status.INTEGRITY_VIOLATION
+    assert "shares memory with input 0" in verdict.reason
+    verdict = judge(evaluator, taking.model_copy(update={"aliasing": "allowed"}), gpu, source)
+    assert verdict.status is Status.INTEGRITY_VIOLATION
+    assert "right without" in verdict.reason
+
+
+def test_the_default_task_leaves_the_convolution_to_torch_and_nothing_else(evaluator: Evaluator, gpu: Gpu) -> None:
+    bundled = load_task("convtranspose_layernorm_gelu", CONF)
+    verdict = judge(evaluator, bundled, gpu, bundled.start)
+    assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
+    assert list(verdict.evidence.torch_operators) == ["convolution"]
+    assert verdict.evidence.findings == ()
+    verdict = judge(evaluator, bundled.model_copy(update={"torch_ops": ()}), gpu, bundled.start)
+    assert verdict.status is Status.INTEGRITY_VIOLATION
+    assert "convolution (" in verdict.reason
+
+
+def test_what_torch_does_is_told_where_any_of_it_is_allowed(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
+    source = model(FORWARD, "        return out.abs()\n")
+    verdict = judge(evaluator, task.model_copy(update={"torch_ops": ("any",)}), gpu, source)
+    assert verdict.status is Status.VERIFIED, verdict.reason
+    assert list(verdict.evidence.torch_operators) == ["abs"]
+    assert [finding["rule"] for finding in verdict.evidence.findings] == ["torch-operators"]
+
+
+def test_a_row_says_that_nothing_was_left_out(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
+    verdict = judge(evaluator, task, gpu, candidate(kernel=KERNEL), thorough=False)
+    assert verdict.status is Status.VERIFIED
+    assert not verdict.evidence.ablated
+
+
+def test_a_policy_with_a_name_that_torch_does_not_have_is_the_persons_to_mend(
+    evaluator: Evaluator, task: Task, gpu: Gpu
+) -> None:
+    with pytest.raises(UsageError, match="no_such_operator"):
+        judge(evaluator, task.model_copy(update={"torch_ops": ("no_such_operator",)}), gpu, candidate())
