@@ -19,7 +19,8 @@ COMMANDS = {
     "lineage": "how a candidate came about",
     "replay": "evaluate saved candidates again on this machine",
     "export": "write a candidate as a standalone module",
-    "tasks": "the tasks that are bundled",
+    "tasks": "the tasks that are bundled, and with --lint what is wrong with one",
+    "redteam": "which cheats a task would let pass",
     "doctor": "what works on this machine, and how to mend the rest",
 }
 COMPLETION = ("-sc", "--shell_completion", "--shell-completion")

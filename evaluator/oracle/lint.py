@@ -1,12 +1,14 @@
 """Is a task worth anything? What satisfies it without work, found with the reference alone, at small sizes on the CPU.
 
-A weakness is an answer that the task's own bounds let pass on every draw: two of the task's own inputs, and one of
-each distribution that is derived from them.
+A weakness is an answer that the task's own bounds let pass. It is tried on two draws of the task's own inputs, and on
+one of each distribution that is derived from them: what passes on all of them is a fault, what passes on the first two
+a warning.
 """
 
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,12 +19,16 @@ from evaluator.oracle import draws
 from evaluator.oracle.correctness import fresh_seed
 from evaluator.oracle.draws import Draw
 from evaluator.oracle.judging import Judge
+from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.truth import expect
 from evaluator.oracle.weights import perturb
-from evaluator.redteam.weakness import Weakness
+from evaluator.redteam.weakness import Severity, Weakness
 from evaluator.tasks import Task
 
 Outputs = list[torch.Tensor]
+
+_WHERE: dict[Severity, str] = {"fault": "", "warning": ", on the task's own inputs"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class _Linter:
 
     def weaknesses(self) -> Iterator[Weakness]:
         samples = list(self._samples())
-        if not all(self._passes(sample, self._run(sample.inputs)) for sample in samples[:2]):
+        if not self._repeats(samples[0]):
             yield Weakness(
                 name="not repeatable",
                 severity="fault",
@@ -84,38 +90,39 @@ class _Linter:
                 remedy="Leave randomness out of forward, and call eval() on what has dropout.",
             )
             return
-        if not any(torch.isfinite(output).any() for sample in samples for output in sample.outputs):
+        expected = expect(self._reference, copy.deepcopy(self._model), lambda: copy.deepcopy(samples[0].inputs))
+        if reason := draws.unfitness("own", expected.truth, expected.own):
             yield Weakness(
-                name="not finite",
+                name="no measure",
                 severity="fault",
-                message="no output has a finite element",
-                remedy="Choose inputs for which the reference is defined.",
+                message=f"on the task's own inputs, {reason}",
+                remedy="Choose inputs for which the reference is well defined and its output varies.",
             )
-            return
         for name, (shortcut, message, remedy) in _SHORTCUTS.items():
-            if self._satisfied(samples, shortcut):
-                yield Weakness(name=name, severity="fault", message=message, remedy=remedy)
+            if severity := self._severity(samples, shortcut):
+                yield Weakness(name=name, severity=severity, message=message + _WHERE[severity], remedy=remedy)
         yield from self._precision(samples)
         for index in range(len(samples[0].tensors)):
-            if self._satisfied(samples, lambda sample, index=index: self._exchanged(sample, index)):  # type: ignore[misc]
+            if severity := self._severity(samples, partial(self._exchanged, index)):
                 yield Weakness(
                     name=f"input {index} unused",
-                    severity="fault",
-                    message=f"tensor {index} of the inputs can be exchanged for another draw's",
+                    severity=severity,
+                    message=f"tensor {index} of the inputs can be exchanged for another draw's{_WHERE[severity]}",
                     remedy="Leave it out, or make it matter.",
                 )
 
     def _precision(self, samples: list[Sample]) -> Iterator[Weakness]:
         for dtype in (torch.float16, torch.bfloat16):
             name = str(dtype).removeprefix("torch.")
-            if not self._satisfied(samples, lambda sample, dtype=dtype: self._rounded(sample, dtype)):  # type: ignore[misc]
+            severity = self._severity(samples, partial(self._rounded, dtype))
+            if severity is None:
                 continue
             permitted = self._task.precision.allow_reduced or self._task.tolerance.reduced == "noted"
             yield Weakness(
                 name=name,
-                severity="accepted" if permitted else "fault",
+                severity="accepted" if permitted else severity,
                 message=f"inputs and outputs rounded to {name} are within tolerance '{self._task.tolerance.name}'"
-                + (", which the task permits" if permitted else ""),
+                + (", which the task permits" if permitted else _WHERE[severity]),
                 remedy=""
                 if permitted
                 else "Choose a stricter tolerance, or permit reduced precision, to baselines too.",
@@ -141,18 +148,27 @@ class _Linter:
             raise UsageError(f"the reference {self._task.path} returns no tensors", "Return tensors only.")
         return outputs
 
-    def _satisfied(self, samples: list[Sample], shortcut: Shortcut) -> bool:
+    def _severity(self, samples: list[Sample], shortcut: Shortcut) -> Severity | None:
+        """None where the shortcut does not satisfy the task, or has nothing to work on."""
         try:
-            return all(self._passes(sample, shortcut(sample)) for sample in samples)
+            if not all(self._passes(sample, shortcut(sample)) for sample in samples[:2]):
+                return None
+            return "fault" if all(self._passes(sample, shortcut(sample)) for sample in samples[2:]) else "warning"
         except NotHere:
-            return False
+            return None
 
     def _passes(self, sample: Sample, outputs: Outputs) -> bool:
         comparison = self._judge.confirm(copy.deepcopy(self._model), sample.inputs, outputs, "")
         refused = self._task.tolerance.reduced == "refused" and not self._task.precision.allow_reduced
         return not comparison.problem and not (comparison.rounded_to and refused)
 
-    def _rounded(self, sample: Sample, dtype: torch.dtype) -> Outputs:
+    def _repeats(self, sample: Sample) -> bool:
+        comparison = Comparison(self._task.tolerance)
+        for first, again in zip(sample.outputs, self._run(sample.inputs), strict=True):
+            comparison.repeated("output", first, again)
+        return not comparison.problem
+
+    def _rounded(self, dtype: torch.dtype, sample: Sample) -> Outputs:
         if not any(output.dtype == torch.float32 for output in sample.outputs):
             raise NotHere
         tensors: Outputs = []
@@ -160,7 +176,7 @@ class _Linter:
         inputs = list(tree.unflatten(encoded, [_round(tensor, dtype) for tensor in tensors]))
         return [_round(output, dtype) for output in self._run(inputs)]
 
-    def _exchanged(self, sample: Sample, index: int) -> Outputs:
+    def _exchanged(self, index: int, sample: Sample) -> Outputs:
         ours: Outputs = []
         theirs: Outputs = []
         encoded = tree.flatten(sample.inputs, ours)

@@ -4,14 +4,17 @@ from typing import Literal
 
 from evaluator.verdict import Frozen
 
+Severity = Literal["fault", "warning", "accepted", "unknown"]
+
 
 class Weakness(Frozen):
     """Something that satisfies a task without doing its work.
 
-    `severity` is `fault`; `accepted` where the task's own policy permits it; `unknown` where it could not be tried.
+    `severity` is `fault`; `warning` where it satisfies the task's own inputs, but not others derived from them;
+    `accepted` where the task's own policy permits it; `unknown` where it could not be tried.
     """
 
     name: str
-    severity: Literal["fault", "accepted", "unknown"]
+    severity: Severity
     message: str
     remedy: str = ""

@@ -1,21 +1,32 @@
-"""`harness tasks`: what is bundled."""
+"""`harness tasks`: what is bundled, and with `--lint` what would satisfy a task without its work."""
 
 from collections.abc import Sequence
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
+from candidates.text import neutralise
 from evaluator import catalog
+from evaluator.redteam import Weakness
+from evaluator.service import Evaluator
 from harness import arguments, terminal
-from harness.config import load_store
+from harness.boundary import DONE, UNVERIFIED
+from harness.config import load, load_store
 from harness.resolution import CONF
 
 
 def main(words: Sequence[str], debug: bool) -> int:
-    """List the bundled tasks."""
-    given, overrides = arguments.parse(arguments.parser("tasks"), words)
+    """List the bundled tasks; or, with --lint, their weaknesses: 1 if there is a fault."""
+    parser = arguments.parser("tasks")
+    parser.add_argument("--lint", action="store_true", help="name tasks that zeros, half precision or so would satisfy")
+    parser.add_argument("--task", metavar="T", help="only this one: a bundled task or the path of a reference file")
+    given, overrides = arguments.parse(parser, words)
     load_store(overrides)  # refuses settings that do not exist, as every command does
-    tasks = [catalog.load_task(name, CONF) for name in catalog.task_names(CONF)]
+    names = [given.task] if given.task else catalog.task_names(CONF)
+    if given.lint:
+        return lint(names, given.json, overrides)
+    tasks = [catalog.load_task(name, CONF) for name in names]
     if given.json:
         fields = {"name", "title", "category", "small", "weights", "path"}
         terminal.print_json(
@@ -41,3 +52,31 @@ def main(words: Sequence[str], debug: bool) -> int:
     console.print(table)
     console.print("Any other file of the convention works too: task=path/to/file.py", style="dim")
     return 0
+
+
+def lint(names: Sequence[str], json: bool, overrides: Sequence[str]) -> int:
+    """Print what is wrong with tasks; 1 if something is a fault."""
+    settings = [load(["evaluator.device=none", *overrides, f"task={name}"]) for name in names]
+    cheap = settings[0].evaluator.model_copy(update={"pool": 0})  # no candidate will run
+    with Evaluator(cheap, device="", target=settings[0].gpu) as evaluator:
+        found = {each.task.name: evaluator.lint(each.task) for each in settings}
+    if json:
+        terminal.print_json({name: [each.model_dump() for each in weaknesses] for name, weaknesses in found.items()})
+    else:
+        for name, weaknesses in found.items():
+            print_weaknesses(name, weaknesses)
+    faults = [each for weaknesses in found.values() for each in weaknesses if each.severity == "fault"]
+    return UNVERIFIED if faults else DONE
+
+
+def print_weaknesses(name: str, weaknesses: Sequence[Weakness]) -> None:
+    """One line for each, with the remedy below; one line for a task that has none."""
+    console = terminal.stdout()
+    if not weaknesses:
+        console.print(Text(neutralise(f"ok        {name}")), soft_wrap=True)
+    for each in weaknesses:
+        line = Text(f"{each.severity:<10}", style="bold red" if each.severity == "fault" else "yellow")
+        line.append(neutralise(f"{name}: {each.name}: {each.message}"), style="default")
+        console.print(line, soft_wrap=True)
+        if each.remedy:
+            console.print(Text(neutralise(f"{'':<10}{each.remedy}"), style="dim"), soft_wrap=True)
