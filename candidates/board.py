@@ -11,6 +11,7 @@ from typing import Literal
 
 from candidates.store import Store, StoredVerdict
 from candidates.store.records import Provenance
+from evaluator.sandbox import REDUCED
 from evaluator.verdict import Frozen, KernelFacts, Status, Verdict
 
 ID_DIGITS = 12
@@ -31,6 +32,7 @@ class Row(Frozen):
     measured: bool
     nominated: bool
     checked_on: Literal["interpreter", "device"] | None
+    reduced_isolation: bool = False  # it ran in the fallback sandbox
     time_ms: float | None
     time_low_ms: float | None
     time_high_ms: float | None
@@ -133,6 +135,7 @@ def _row(rank: int, stored: StoredVerdict, provenance: Provenance | None) -> Row
         measured=verdict.measured,
         nominated=bool(provenance and provenance.nominated),
         checked_on=verdict.evidence.checked_on,
+        reduced_isolation=REDUCED in verdict.evidence.isolation,
         time_ms=time.median_ms if time else None,
         time_low_ms=time.low_ms if time else None,
         time_high_ms=time.high_ms if time else None,

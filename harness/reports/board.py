@@ -21,6 +21,7 @@ from candidates.text import neutralise
 
 NOTHING = "—"
 GAP = 2  # between columns
+MARK_OF_REDUCED = "†"
 CHANGE_WIDTH = 20  # the description of a change is not shown narrower than this
 
 
@@ -42,9 +43,9 @@ def time_cell(row: Row) -> str:
 
 def status_cell(row: Row) -> str:
     """`verified` for a measured row; for one that was never timed, whether it waits to be measured."""
-    if row.measured or row.status != "verified":
-        return str(row.status)
-    return "nominated" if row.nominated else "unmeasured"
+    unmeasured = "nominated" if row.nominated else "unmeasured"
+    status = str(row.status) if row.measured or row.status != "verified" else unmeasured
+    return status + MARK_OF_REDUCED * row.reduced_isolation
 
 
 def shared_cell(row: Row) -> str:
@@ -148,6 +149,8 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             notes.append(f"{waiting} nominated; measure on such a GPU with: harness replay --pending")
     if any(row.time_low_ms is not None for row in rows):
         notes.append("time ms: median under a cold L2, ± half of its 95 % interval.")
+    if any(row.reduced_isolation for row in rows):
+        notes.append(f"{MARK_OF_REDUCED} reduced isolation: judged in the fallback sandbox, without namespaces.")
     return notes
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candidates.text import neutralise
+from evaluator.sandbox import REDUCED
 from evaluator.verdict import KernelFacts, Verdict
 
 NOTHING = "—"
@@ -79,8 +80,14 @@ def _evidence(verdict: Verdict) -> list[str]:
     said = []
     if evidence.checked_on:
         said.append(f"checked   on {evidence.checked_on}; compiled for {evidence.target or verdict.device}")
+    if REDUCED in evidence.isolation:
+        said.append("isolation reduced: judged in the fallback sandbox, without namespaces")
     if evidence.isolation:
         said.append(f"sandbox   {', '.join(evidence.isolation)}")
+    if evidence.isolation_missing:
+        said.append(f"without   {', '.join(evidence.isolation_missing)} (`harness doctor` has the remedies)")
+    if evidence.transport:
+        said.append(f"transport {evidence.transport}")
     said += [f"note      {note}" for note in evidence.notes]
     for finding in evidence.findings:
         remedy = f" — {finding['remedy']}" if finding.get("remedy") else ""

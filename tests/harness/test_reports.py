@@ -10,9 +10,10 @@ from rich.console import Console
 from candidates import identity
 from candidates.board import Row
 from evaluator.errors import StoreError
-from evaluator.verdict import Status
+from evaluator.verdict import Evidence, Status, Verdict
 from harness.reports import best
 from harness.reports.board import COLUMNS, print_board, time_cell
+from harness.reports.verdict import lines
 from tests.harness.recording import digest, source
 
 
@@ -195,3 +196,25 @@ def test_nothing_is_left_behind_when_writing_fails(tmp_path: Path) -> None:
     with pytest.raises(StoreError):
         best.write(tmp_path / "best.py", source(1), row())
     assert [file.name for file in tmp_path.iterdir()] == ["best.py"]
+
+
+def test_reduced_isolation_is_marked_on_its_row_and_explained() -> None:
+    console = Console(file=io.StringIO(), width=160)
+    print_board((row(1), row(2, reduced_isolation=True)), {}, console)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert printed.count("verified†") == 1
+    assert "† reduced isolation" in printed
+    plain = Console(file=io.StringIO(), width=160)
+    print_board((row(1),), {}, plain)
+    assert "†" not in plain.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_reduced_isolation_is_said_in_words_with_the_verdict() -> None:
+    evidence = Evidence(isolation=("reduced-isolation", "seccomp"), isolation_missing=("pid-namespace",))
+    reduced = Verdict(status=Status.UNCHECKED, task="softmax", device="RTX 4090", evidence=evidence)
+    said = "\n".join(lines(reduced))
+    assert "isolation reduced" in said
+    assert "sandbox   reduced-isolation, seccomp" in said
+    assert "without   pid-namespace" in said
+    whole = reduced.model_copy(update={"evidence": Evidence(isolation=("user-namespace",))})
+    assert "reduced" not in "\n".join(lines(whole))
