@@ -7,6 +7,7 @@ without a fake form) is run on real CPU tensors at the small sizes instead, and 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
@@ -18,9 +19,18 @@ from evaluator.inside.capture import Launches, compiling
 from evaluator.inside.cuda_names import CudaNames
 from evaluator.inside.device import Device
 from evaluator.inside.failures import CompileFailure, ForwardFailure
+from evaluator.inside.operators import Operators
 from evaluator.inside.tensors import empty_like, small_like
 
 Model = Callable[..., torch.nn.Module]
+
+
+@dataclass(frozen=True)
+class Forward:
+    """What one forward consisted of."""
+
+    launches: Launches
+    operators: dict[str, int]  # torch operator -> elements that it touches
 
 
 def compile_candidate(
@@ -36,7 +46,8 @@ def compile_candidate(
     `inputs` holds TensorSpec (or real tensors) and plain values, at the true sizes; the small ones serve the fallback
     and may be left out. `model` must have been imported under CudaNames and the stub driver.
 
-    Returns {"kernels": [facts...], "notes": [str...], "sizes": "true" | "small"}. Each distinct kernel,
+    Returns {"kernels": [facts...], "notes": [str...], "sizes": "true" | "small", "operators": {name: elements}}: the
+    torch operators of the forward with what they touch. Each distinct kernel,
     specialisation and tuning configuration is one entry: the fields of KernelFacts, `assumed` (False for the
     configurations of an autotuner after the first) and `config`.
 
@@ -58,17 +69,20 @@ def compile_candidate(
 
 def _forward(
     model: Model, init_args: Sequence[Any], inputs: Sequence[Any], fill: Callable[[Any], Any], device: Device
-) -> Launches:
+) -> Forward:
+    observed = Operators(None)
     with CudaNames(device), torch.no_grad(), compiling() as launches:
         try:
             instance = model(*fill(list(init_args)))
             launches.forget()
-            instance(*fill(list(inputs)))
+            arguments = fill(list(inputs))
+            with observed:
+                instance(*arguments)
         except Exception as error:
             if launches.failures:
                 raise launches.failures[-1] from error
             raise ForwardFailure(f"{type(error).__name__}: {error}") from error
-    return launches
+    return Forward(launches, observed.elements)
 
 
 @contextmanager
@@ -90,8 +104,10 @@ def _modules_of_fake_tensors() -> Iterator[None]:
         yield
 
 
-def _answer(launches: Launches, sizes: str, notes: list[str]) -> dict[str, Any]:
-    return {"kernels": launches.facts(), "notes": [*notes, *launches.all_notes()], "sizes": sizes}
+def _answer(forward: Forward, sizes: str, notes: list[str]) -> dict[str, Any]:
+    launches = forward.launches
+    answer = {"kernels": launches.facts(), "notes": [*notes, *launches.all_notes()], "sizes": sizes}
+    return answer | {"operators": forward.operators}
 
 
 def warm(device: Device) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from evaluator.oracle import operators
 from evaluator.oracle.correctness import Examination, Violation
 from evaluator.oracle.worker import WorkerFailure
+from evaluator.tasks import Task
 
 _LITTLE = 0.5  # of the GPU time in its own kernels: worth telling
 _FOREIGN = 0.05  # of the GPU time in kernels that neither the candidate nor an operator launched
@@ -35,7 +36,7 @@ class Work(BaseModel):
 class Integrity:
     """What is known about one candidate: findings for the row, and figures for the board."""
 
-    examination: Examination
+    task: Task
     findings: list[dict[str, Any]] = field(default_factory=list)
     operators: dict[str, int] = field(default_factory=dict)
     own_share: float | None = None
@@ -57,13 +58,12 @@ class Integrity:
             Violation: an output is no plain tensor or shares memory; an operator did arithmetic that it may not.
             WorkerFailure: what it said can't be read.
         """
-        task = self.examination.task
         for said in examination.exchange.claims:
             claim = read_claim(said)
             for index, kind in enumerate(claim.types):
                 if kind != "torch.Tensor":
                     raise Violation(f"output {index} is of type {kind}, not torch.Tensor: return plain tensors")
-            for entry in claim.shared if task.aliasing == "forbidden" else ():
+            for entry in claim.shared if self.task.aliasing == "forbidden" else ():
                 raise Violation(
                     f"output {entry.get('output')} shares memory with {entry.get('with')}: write to memory of its own"
                 )
@@ -75,20 +75,19 @@ class Integrity:
         Raises:
             Violation: a forbidden one did floating-point work.
         """
-        task = self.examination.task
         working = operators.working(elements, largest, negligible)
-        if refused := operators.forbidden(working, task.torch_ops):
+        if refused := operators.forbidden(working, self.task.torch_ops):
             names = ", ".join(f"{name} ({count:,} elements)" for name, count in refused.items())
             raise Violation(
                 f"torch does part of the arithmetic: {names}; this task lets torch do "
-                f"{', '.join(task.torch_ops) or 'none of it'}"
+                f"{', '.join(self.task.torch_ops) or 'none of it'}"
             )
         for name, count in working.items():
             self.operators[name] = max(count, self.operators.get(name, 0))
 
     def conclude(self) -> None:
         """Add the findings that follow from everything read so far."""
-        if self.operators and operators.ANY in self.examination.task.torch_ops:
+        if self.operators and operators.ANY in self.task.torch_ops:
             message = f"Torch does part of the arithmetic: {', '.join(self.operators)}."
             self.add("torch-operators", message, "The task allows it; a kernel of one's own may fuse it.")
 
@@ -123,7 +122,7 @@ def read_work(said: Any, own: tuple[str, ...], integrity: Integrity) -> None:
     if (share := sum(entry.ms for entry in foreign) / whole) > _FOREIGN:
         names = ", ".join(dict.fromkeys(entry.name[:80] for entry in foreign[:3]))
         message = f"{share:.0%} of the GPU time is spent in kernels that the candidate does not define: {names}"
-        if not integrity.examination.task.torch_ops:
+        if not integrity.task.torch_ops:
             raise Violation(message)
         integrity.add("foreign-kernels", message + ".", "Launch only kernels that the module defines.")
     if integrity.own_share < _LITTLE:

@@ -116,7 +116,7 @@ class Measured:
         What disturbs a process for good, the profiler above all, happens in a worker that nothing is timed in.
         """
         limits = self._settings.limits
-        integrity = Integrity(examination)
+        integrity = Integrity(request.task)
         try:
             integrity.read_claims(examination, NEGLIGIBLE)
             check_staleness(examination, limits.forward_s)

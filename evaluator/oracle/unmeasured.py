@@ -1,5 +1,6 @@
 """Evaluation where there is no GPU (P19): compile for the target at true sizes, check numerics at small ones."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,8 +8,8 @@ from evaluator.errors import UsageError
 from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation, fresh_seed
 from evaluator.oracle.exchange import Mismatch
-from evaluator.oracle.integrity import Integrity
-from evaluator.oracle.operators import NEGLIGIBLE_SMALL, check_policy
+from evaluator.oracle.integrity import Integrity, read_claim
+from evaluator.oracle.operators import NEGLIGIBLE, NEGLIGIBLE_SMALL, check_policy
 from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
@@ -48,12 +49,13 @@ class Unmeasured:
         report.evidence["transport"] = "memfd"
         check_policy(request.task.torch_ops, str(request.task.path))
         try:
-            self._compile(request, report)
-            return self._check(request, report)
+            integrity = Integrity(request.task)
+            self._compile(request, report, integrity)
+            return self._check(request, report, integrity)
         except (WorkerFailure, Mismatch, Violation) as error:
             return report.failed(error)
 
-    def _compile(self, request: Request, report: Report) -> None:
+    def _compile(self, request: Request, report: Report, integrity: Integrity) -> None:
         """Facts about every kernel that forward launches; a kernel that can't run on the target fails."""
         with report.step("compile"):
             small = self._small_reference(request.task)
@@ -68,11 +70,14 @@ class Unmeasured:
         report.notes += answer["notes"]
         if not answer["kernels"]:
             raise Violation("forward launches no Triton kernel")
+        if answer["sizes"] == "true":
+            inputs = max((math.prod(spec.shape) for spec in self._true_sizes(request.task).specs), default=0)
+            integrity.read_operators(read_claim(answer).operators, inputs, NEGLIGIBLE)
         report.add_kernels(answer["kernels"])
         if not any(kernel.fits for kernel in report.kernels):
             raise WorkerFailure("failed", _too_large(report), {"bases": ["OutOfResources"]})
 
-    def _check(self, request: Request, report: Report) -> Verdict:
+    def _check(self, request: Request, report: Report, integrity: Integrity) -> Verdict:
         small = self._small_reference(request.task)
         if isinstance(small, str):
             return report.verdict(Status.UNCHECKED, small)
@@ -85,17 +90,16 @@ class Unmeasured:
                 examination.judge_precision(report.error, report.kernels)
                 examination.check_sizes()
             with report.step("integrity"):
-                self._doubt(request, report, examination)
+                self._doubt(request, report, examination, integrity)
         finally:
             examination.close()
         report.notes += examination.notes
         report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
         return report.verdict(Status.VERIFIED)
 
-    def _doubt(self, request: Request, report: Report, examination: Examination) -> None:
+    def _doubt(self, request: Request, report: Report, examination: Examination, integrity: Integrity) -> None:
         """Is it the candidate's kernels that made the outputs, anew for each input?"""
         limits = self._settings.limits
-        integrity = Integrity(examination)
         try:
             integrity.read_claims(examination, NEGLIGIBLE_SMALL)
             check_staleness(examination, limits.forward_s)
