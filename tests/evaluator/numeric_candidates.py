@@ -101,3 +101,85 @@ def sharing(kernel: str = SHARE_KERNEL) -> str:
     """Adds one to each row's largest element, shared among equals."""
     launch = "share[(rows,)](x, out, width, BLOCK=triton.next_power_of_2(width))"
     return HEAD + kernel + _MODEL.replace("PARAMETERS", "").replace("LAUNCH", launch)
+
+
+SUM = """
+import torch
+import torch.nn as nn
+
+ROWS = 65536
+WIDTH = 256
+
+class Model(nn.Module):
+    def forward(self, x):
+        return x.sum(dim=0)
+
+def get_inputs():
+    return [torch.randn(ROWS, WIDTH)]
+
+def get_init_inputs():
+    return []
+"""
+
+ATOMIC_KERNEL = """
+@triton.jit
+def add_up(x_ptr, out_ptr, rows, width, ROWS: tl.constexpr, BLOCK: tl.constexpr):
+    lines = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    columns = tl.arange(0, BLOCK)
+    mask = columns < width
+    inside = (lines[:, None] < rows) & mask[None, :]
+    part = tl.sum(tl.load(x_ptr + lines[:, None] * width + columns[None, :], mask=inside, other=0.0), axis=0)
+    tl.atomic_add(out_ptr + columns, part, mask=mask)
+
+"""
+
+PRODUCT = """
+import torch
+import torch.nn as nn
+
+SIZE = 512
+
+class Model(nn.Module):
+    def forward(self, a, b):
+        return a @ b
+
+def get_inputs():
+    return [torch.randn(SIZE, SIZE), torch.randn(SIZE, SIZE)]
+
+def get_init_inputs():
+    return []
+"""
+
+_PRODUCT_KERNEL = """
+@triton.jit
+def product(a_ptr, b_ptr, out_ptr, size, BLOCK: tl.constexpr):
+    rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    total = tl.zeros((BLOCK, BLOCK), dtype=tl.float32)
+    for start in range(0, size, BLOCK):
+        inner = start + tl.arange(0, BLOCK)
+        a = tl.load(a_ptr + rows[:, None] * size + inner[None, :])
+        b = tl.load(b_ptr + inner[:, None] * size + columns[None, :])
+        total = tl.dot(a, b, total, input_precision="PRECISION")
+    tl.store(out_ptr + rows[:, None] * size + columns[None, :], total)
+
+
+class ModelNew(nn.Module):
+    def forward(self, a, b):
+        out = torch.empty_like(a)
+        size = a.shape[0]
+        product[(size // 64, size // 64)](a, b, out, size, BLOCK=64)
+        return out
+"""
+
+
+def summing(kernel: str = ATOMIC_KERNEL) -> str:
+    """Adds up columns, in whatever order the programs come."""
+    launch = "add_up[(triton.cdiv(rows, 16),)](x, out, rows, width, ROWS=16, BLOCK=triton.next_power_of_2(width))"
+    model = _MODEL.replace("PARAMETERS", "").replace("LAUNCH", launch)
+    return HEAD + kernel + model.replace("torch.empty_like(x)", "torch.zeros(x.shape[1], device=x.device)")
+
+
+def multiplying(precision: str) -> str:
+    """A product on tensor cores, in what `tl.dot` calls this input precision."""
+    return HEAD + _PRODUCT_KERNEL.replace("PRECISION", precision)
