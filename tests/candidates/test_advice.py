@@ -1,0 +1,34 @@
+"""kernelguard's opinion is advice, and never more."""
+
+import pytest
+
+from candidates import advice
+from candidates.advice import Opinion
+from tests.candidates.modules import module
+
+PATCHED = module("torch.cuda.Event.elapsed_time = lambda self, other: 0.001\n")
+needed = pytest.mark.skipif(not advice.available(), reason="kernelguard is not installed")
+
+
+@needed
+def test_a_known_cheat_is_named_as_advice() -> None:
+    findings = Opinion(PATCHED).findings()
+    assert any("TIMER" in finding.rule.upper() for finding in findings)
+    assert {finding.severity for finding in findings} == {"advice"}
+    assert all(finding.message and finding.remedy for finding in findings)
+    assert len(set(findings)) == len(findings)
+
+
+def test_a_clean_candidate_gets_none() -> None:
+    assert Opinion(module()).findings() == ()
+
+
+@pytest.mark.parametrize("source", ["", "def f(:\n", "\x00", "\ud7ff" * 10, "x = " + "(" * 5000])
+def test_text_that_is_no_module_is_no_failure(source: str) -> None:
+    assert all(finding.severity == "advice" for finding in Opinion(source).findings())
+
+
+@needed
+def test_an_opinion_that_takes_too_long_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "SECONDS", 0.0)
+    assert Opinion(PATCHED).findings() == ()
