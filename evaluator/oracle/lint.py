@@ -39,7 +39,7 @@ class Sample:
     outputs: Outputs
     earlier: list[Any]
     earlier_outputs: Outputs
-    unperturbed: Outputs
+    unperturbed: Outputs | None  # None where there are no weights
 
     @property
     def tensors(self) -> Outputs:
@@ -137,7 +137,9 @@ class _Linter:
                 continue
             earlier = self._reference.inputs(fresh_seed())
             outputs = self._run(inputs)
-            yield Sample(inputs, outputs, earlier, self._run(earlier), self._run(inputs, self._unperturbed))
+            weighted = any(parameter.is_floating_point() for parameter in self._model.parameters())
+            unperturbed = self._run(inputs, self._unperturbed) if weighted else None
+            yield Sample(inputs, outputs, earlier, self._run(earlier), unperturbed)
 
     def _meaningful(self, draw: Draw) -> bool:
         return self._judge.meaningful(copy.deepcopy(self._model), draw)
@@ -210,8 +212,8 @@ def _input(sample: Sample) -> Outputs:
 
 
 def _own_weights(sample: Sample) -> Outputs:
-    if all(torch.equal(one, other) for one, other in zip(sample.unperturbed, sample.outputs, strict=True)):
-        raise NotHere  # there are none, or none that count
+    if sample.unperturbed is None:
+        raise NotHere
     return sample.unperturbed
 
 

@@ -48,7 +48,6 @@ CASES = (
         ),
         "outputs alias earlier outputs",
         expected=VIOLATION,
-        pending="aliasing of earlier outputs",
     ),
     _case(
         "an output that changes after it was handed over",
