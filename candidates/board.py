@@ -39,6 +39,8 @@ class Row(Frozen):
     speedup_eager: float | None
     speedup_compile: float | None
     baseline_ms: dict[Literal["eager", "compile"], float | None]
+    own_share: float | None = None  # of a forward's GPU time in kernels of its own
+    ablated: bool = False  # its output was seen to break without its kernels
     kernel: str | None
     fits: bool | None
     registers: int | None
@@ -142,6 +144,8 @@ def _row(rank: int, stored: StoredVerdict, provenance: Provenance | None) -> Row
         speedup_eager=verdict.speedup("eager"),
         speedup_compile=verdict.speedup("compile"),
         baseline_ms={mode: base.median_ms if base else None for mode, base in baselines.items()},
+        own_share=verdict.evidence.own_share,
+        ablated=verdict.evidence.ablated,
         kernel=main.name or None,
         fits=_fits(verdict),
         registers=main.registers,

@@ -23,10 +23,12 @@ from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
 from evaluator.oracle.transport import ON_ROW, choose, try_ipc
 from evaluator.oracle.unmeasured import Unmeasured, small_reference
-from evaluator.oracle.worker import Pool, WorkerFailure
+from evaluator.oracle.worker import Mode, Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
+
+_A_VERDICT = 2  # workers that run a candidate: one is examined, in the other its kernels are left out
 
 
 class Oracle:
@@ -40,10 +42,11 @@ class Oracle:
         self._confinement = confinement = Confinement(settings.limits, target, device, form=settings.sandbox)
         limits, size = settings.limits, settings.pool
         if device is None:
-            self._pools = [Pool(mode, confinement, limits, size) for mode in ("compile", "interpret")]
+            sizes: dict[Mode, int] = {"compile": size, "interpret": _A_VERDICT * size}
+            self._pools = [Pool(mode, confinement, limits, count) for mode, count in sizes.items()]
             self._unmeasured: Unmeasured | None = Unmeasured(settings, *self._pools)
         else:
-            self._pools = [Pool("device", confinement, limits, size)]
+            self._pools = [Pool("device", confinement, limits, _A_VERDICT * size)]
             self._unmeasured = None
         for pool in self._pools:
             pool.fill()

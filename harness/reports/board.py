@@ -81,6 +81,7 @@ COLUMNS = (
     Column("time ms", time_cell),
     Column("×eager", lambda row: number(row.speedup_eager, "{:.2f}"), 8),
     Column("×compile", lambda row: number(row.speedup_compile, "{:.2f}"), 7),
+    Column("own", lambda row: number(row.own_share, "{:.0%}"), 9),
     Column("regs", lambda row: number(row.registers), 6),
     Column("spill", lambda row: number(row.spill_bytes), 5),
     Column("shared", shared_cell, 2),
@@ -149,6 +150,10 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             notes.append(f"{waiting} nominated; measure on such a GPU with: harness replay --pending")
     if any(row.time_low_ms is not None for row in rows):
         notes.append("time ms: median under a cold L2, ± half of its 95 % interval.")
+    if any(row.own_share is not None for row in rows):
+        notes.append("own: part of a forward's GPU time in the candidate's own kernels.")
+    if unseen := [str(row.rank) for row in rows if row.status == "verified" and not row.ablated]:
+        notes.append(f"Not ablated: {', '.join(unseen)}; nobody saw the output break without the kernels.")
     if any(row.reduced_isolation for row in rows):
         notes.append(f"{MARK_OF_REDUCED} reduced isolation: judged in the fallback sandbox, without namespaces.")
     return notes

@@ -82,6 +82,12 @@ def _evidence(verdict: Verdict) -> list[str]:
         said.append(f"checked   on {evidence.checked_on}; compiled for {evidence.target or verdict.device}")
     if REDUCED in evidence.isolation:
         said.append("isolation reduced: judged in the fallback sandbox, without namespaces")
+    if evidence.own_share is not None:
+        said.append(f"own       {evidence.own_share:.0%} of the GPU time of a forward is in kernels of its own")
+    if evidence.torch_operators:
+        said.append(f"torch     does part of the arithmetic: {', '.join(evidence.torch_operators)}")
+    if verdict.status == "verified" and not evidence.ablated:
+        said.append("note      not ablated: nobody saw the output break without its kernels")
     if evidence.isolation:
         said.append(f"sandbox   {', '.join(evidence.isolation)}")
     if evidence.isolation_missing:
