@@ -59,7 +59,7 @@ def expect(
     available = _available(reference.device, memory_cap_gb)
     if needed <= available:
         return _whole(reference, before, make(), own)
-    return _sampled(reference, before, make(), own, available / needed)
+    return _sampled(reference, before, make(), own, max(available, 0.0) / needed)
 
 
 def _whole(reference: Reference, model: torch.nn.Module, inputs: list[Any], own: list[torch.Tensor]) -> Expected:
