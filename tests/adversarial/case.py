@@ -41,11 +41,14 @@ class Case:
     primer: str = ""  # a candidate that is evaluated just before, to prepare the ground
     paid_in_time: bool = False
     pending: str = ""  # which check is still missing
+    known: str = ""  # why it is not caught, as docs/threat-model.md says
+    torch_is_free: bool | None = None  # None: as its class needs it
 
     @property
     def task(self) -> Task:
-        """Where torch may do arithmetic, except to those who are to be caught at it: one check at a time."""
-        return TASK if self.group in ("no-work", "honest") else LENIENT
+        """Torch may do arithmetic, except for those who are to be caught at it: one check at a time."""
+        free = self.group not in ("no-work", "honest") if self.torch_is_free is None else self.torch_is_free
+        return LENIENT if free else TASK
 
 
 REFERENCE = """\
@@ -77,6 +80,7 @@ TASK = Task(
     reference=REFERENCE,
     path=Path("scaled_shifted_relu.py"),
     small={"ROWS": 7},
+    vary={"ROWS": (3,)},
     tolerance=Tolerance(name="standard", rtol=1e-4, atol=1e-4, reference_factor=3.0),
 )
 

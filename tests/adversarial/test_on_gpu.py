@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.gpu, pytest.mark.slow]
 
 
 def _parameter(case: Case) -> Any:
-    marks = [pytest.mark.xfail(strict=True, reason=f"not there yet: {case.pending}")] if case.pending else []
+    missing = case.known or case.pending
+    marks = [pytest.mark.xfail(strict=True, reason=missing)] if missing else []
     return pytest.param(case, id=f"{case.group}: {case.name}", marks=marks)
 
 

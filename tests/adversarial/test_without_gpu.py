@@ -15,7 +15,8 @@ HIDDEN = [case for case in ALL if case.shows == "gpu"]
 
 
 def _parameter(case: Case) -> Any:
-    marks = [pytest.mark.xfail(strict=True, reason=f"not there yet: {case.pending}")] if case.pending else []
+    missing = case.known or case.pending
+    marks = [pytest.mark.xfail(strict=True, reason=missing)] if missing else []
     return pytest.param(case, id=f"{case.group}: {case.name}", marks=marks)
 
 

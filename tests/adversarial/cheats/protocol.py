@@ -51,6 +51,28 @@ def _loud(name: str, deed: str, by: str, **more: object) -> Case:
     return Case(name, "protocol", source, caught_by=by, **(given | more))  # type: ignore[arg-type]
 
 
+_CLOCK = """\
+from evaluator.inside import timing
+
+timing.Stopwatch.rounds = timing.Stopwatch.singles = lambda self, repeats: CLAIM
+"""
+
+_ACQUITTED = f"""\
+{_FORGED_FACTS}
+import torch
+from evaluator.inside.scrutiny import Scrutiny
+
+
+def forward(self, message):
+    value = self._session.forward()
+    value = torch.zeros_like(value) if message.get("stub") else value
+    answer = self._session.deliver(value, message["output_places"])
+    return answer | {{"operators": {{}}, "launched": {{"scaled_relu": 1}}, "shared": [], "types": ["torch.Tensor"]}}
+
+
+Scrutiny.forward = forward
+"""
+
 _UNDELIVERED = """\
 import sys
 from evaluator.inside import model, tree
@@ -133,9 +155,18 @@ CASES = (
         "protocol",
         forwarding(f"return {ANSWER}", head=_FORGED_FACTS, kernel=""),
         VIOLATION,
-        "launches seen from outside the candidate's process",
+        "ablation in a second worker",
         refused=True,
-        pending="a witness of launches that the candidate's process can't forge",
+    ),
+    Case(
+        "observers replaced by ones that acquit",
+        "protocol",
+        forwarding(f"return {ANSWER}", head=_ACQUITTED, kernel=""),
+        VIOLATION,
+        "static rules; without them nothing outside of its process sees what launched the work",
+        refused=True,
+        torch_is_free=False,
+        known="who works, torch or a kernel, is seen from within the candidate's process only",
     ),
     _malformed("an answer without its parts", "{}"),
     _malformed("an answer with other types", '{"kernels": 7, "notes": "x", "structure": [], "outputs": 3}'),
@@ -146,23 +177,16 @@ CASES = (
     Case(
         "times claimed that nothing can run in",
         "protocol",
-        candidate(
-            head="import evaluator.inside.timing as timing\n"
-            "timing.Stopwatch.time = lambda self, model, repeats: [1e-4] * repeats"
-        ),
+        candidate(head=_CLOCK.replace("CLAIM", "[1e-4] * repeats")),
         VIOLATION,
         "audit clock",
         shows="gpu",
         refused=True,
-        pending="the oracle's own clock",
     ),
     Case(
         "times that are no numbers",
         "protocol",
-        candidate(
-            head="import evaluator.inside.timing as timing\n"
-            "timing.Stopwatch.time = lambda self, model, repeats: [float('nan')] * repeats"
-        ),
+        candidate(head=_CLOCK.replace("CLAIM", "[float('nan')] * repeats")),
         CAUGHT,
         "claims of time are checked",
         shows="gpu",

@@ -12,7 +12,6 @@ def _case(name: str, source: str, by: str = _AUDIT, **more: object) -> Case:
         "shows": "gpu",
         "refused": True,
         "paid_in_time": True,
-        "pending": "the oracle's own clock",
     }
     return Case(name, "timing", source, caught_by=by, **(given | more))  # type: ignore[arg-type]
 
@@ -86,7 +85,6 @@ CASES = (
         "a graph of the first call's input",
         forwarding(_GRAPH, init="self.graph = None"),
         "comparison on a second draw",
-        pending="",
         paid_in_time=False,
     ),
     _case(
@@ -104,12 +102,22 @@ CASES = (
     _case(
         "a stopwatch replaced",
         candidate(
-            head="import evaluator.inside.timing as timing\n"
-            "honest = timing.Stopwatch.time\n"
-            "timing.Stopwatch.time = lambda self, *rest: [each / 2 for each in honest(self, *rest)]"
+            head="from evaluator.inside.timing import Stopwatch\n"
+            "honest, singly = Stopwatch.rounds, Stopwatch.singles\n"
+            "Stopwatch.rounds = lambda self, repeats: [each / 2 for each in honest(self, repeats)]\n"
+            "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]"
         ),
     ),
     _case("idle once the clock's spin is seen", candidate(_IDLE, _KEEP, head=_WATCHED), _TIMED),
+    _case(
+        "idle while a graph is captured",
+        candidate(
+            "if self.calls and torch.cuda.is_current_stream_capturing():\n    return self.idle",
+            "self.calls = 1\n" + _KEEP,
+        ),
+        _TIMED,
+        refused=False,
+    ),
     _case("idle once the cache is flushed", candidate(_IDLE, _KEEP, head=_FLUSHED), _TIMED),
     _case(
         "idle when the input has been seen before",
@@ -130,7 +138,6 @@ CASES = (
             "self.done = self.done if x.data_ptr() else None",
         ),
         "seeds of 62 secret bits",
-        pending="",
         paid_in_time=False,
         refused=False,
     ),
@@ -147,7 +154,6 @@ CASES = (
         expected=WRONG,
         shows="cpu",
         refused=False,
-        pending="",
         paid_in_time=False,
     ),
     _case(
@@ -158,6 +164,5 @@ CASES = (
         ),
         "canary before each block",
         expected=VIOLATION | WRONG,
-        pending="the canary kernel",
     ),
 )
