@@ -6,6 +6,7 @@ transformed on the device. Tensors of integers and booleans, constants, and floa
 is left out, with the reason (`unfitness`).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -25,6 +26,7 @@ MEANINGFUL = 0.01
 
 _FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SAMPLE = 1 << 16  # elements looked at to learn what a tensor holds
+_SLICE = 1 << 25  # elements that are compared at once
 _KEPT = 0.1  # share of elements that a sparse draw keeps
 
 
@@ -145,13 +147,16 @@ def unfitness(distribution: Distribution, truth: list[torch.Tensor], own: list[t
 def _unfit(truth: torch.Tensor, own: torch.Tensor) -> str:
     if truth.numel() == 0:
         return ""
-    error = (own.double() - truth).abs().max()
-    least, greatest, scale = truth.min(), truth.max(), truth.square().mean().sqrt()
-    if not bool(torch.isfinite(torch.stack([error, least, greatest])).all()):
-        return "the reference's output is not finite"
-    if truth.numel() > 1 and bool(least == greatest):
+    squares, error, least, greatest = 0.0, 0.0, math.inf, -math.inf
+    for part, same in zip(truth.flatten().split(_SLICE), own.flatten().split(_SLICE), strict=True):
+        if not bool(torch.isfinite(part).all() & torch.isfinite(same).all()):
+            return "the reference's output is not finite"
+        squares += float(part.square().sum())
+        error = max(error, float((same.double() - part).abs().max()))
+        least, greatest = min(least, float(part.min())), max(greatest, float(part.max()))
+    if truth.numel() > 1 and least == greatest:
         return "the reference's output is constant"
-    allowed = max(MEANINGFUL, 8 * torch.finfo(own.dtype).eps)
-    if bool(error > allowed * scale):
-        return f"the reference's own rounding is {float(error / scale):.2g} of the output's RMS"
+    scale = (squares / truth.numel()) ** 0.5
+    if error > max(MEANINGFUL, 8 * torch.finfo(own.dtype).eps) * scale:
+        return f"the reference's own rounding is {error / scale if scale else math.inf:.2g} of the output's RMS"
     return ""

@@ -116,13 +116,7 @@ class Comparison:
         """Compare two outputs for the same input: a race shows as a difference."""
         if torch.equal(_bits(first), _bits(again)):
             return
-        spread = math.inf
-        if first.is_floating_point():
-            one, other = first.flatten().double(), again.flatten().double()
-            same = (one == other) | (torch.isnan(one) & torch.isnan(other))
-            scale = float(torch.where(torch.isfinite(one), one, 0.0).square().mean().sqrt())
-            relative = (one - other).abs() / one.abs().clamp(min=scale or math.ulp(0.0))
-            spread = float(torch.nan_to_num(torch.where(same, 0.0, relative), nan=math.inf, posinf=math.inf).max())
+        spread = _spread(first.flatten(), again.flatten()) if first.is_floating_point() else math.inf
         self.repeat_spread = max(self.repeat_spread, spread)
         allowed = self.tolerance.repeat_rtol
         if allowed and first.is_floating_point():  # one sum in another order may round to the neighbouring value
@@ -226,6 +220,20 @@ class _Judged:
             return torch.tensor(self.scale, dtype=torch.float64, device=size.device)
         rows = size.reshape(-1, self.row).square().mean(dim=1, keepdim=True).sqrt()
         return rows.expand(-1, self.row).reshape(-1)
+
+
+def _spread(first: torch.Tensor, again: torch.Tensor) -> float:
+    """Largest difference over the size of the element or the RMS of all, whichever is more."""
+    pairs = list(zip(first.split(_SLICE), again.split(_SLICE), strict=True))
+    squares = sum(float(torch.where(torch.isfinite(one), one, 0.0).double().square().sum()) for one, _ in pairs)
+    scale = (squares / first.numel()) ** 0.5
+    largest = 0.0
+    for one, other in ((left.double(), right.double()) for left, right in pairs):
+        same = (one == other) | (torch.isnan(one) & torch.isnan(other))
+        relative = (one - other).abs() / one.abs().clamp(min=scale or math.ulp(0.0))
+        relative = torch.nan_to_num(torch.where(same, 0.0, relative), nan=math.inf, posinf=math.inf)
+        largest = max(largest, float(relative.max()))
+    return largest
 
 
 def _row_length(tensor: torch.Tensor) -> int:
