@@ -48,16 +48,17 @@ class Ablation:
     def __exit__(self, *exception: object) -> None:
         self.trial.close()
 
-    def run(self, integrity: Integrity) -> None:
-        """Leave out all kernels, then each of several alone.
+    def run(self, integrity: Integrity, negligible: float) -> None:
+        """Leave out all kernels, then each of several alone; `negligible` is that of `Integrity.read_claims`.
 
         Raises:
-            Violation: the output stays right without any of the kernels.
+            Violation: the output stays right without any of the kernels, or a claim convicts the candidate.
             WorkerFailure, Mismatch: the candidate failed with kernels that are all in their place.
         """
         exchange = self.trial.exchange
         outcome = self._without(_EVERY)
         launched = read_claim(exchange.claims[-1]).launched if exchange.claims else {}
+        integrity.read_claims(self.trial, negligible)  # what torch did says more than an outcome
         names = " and ".join(sorted(launched)) or "the candidate's kernels"
         if outcome == "unchanged":
             raise Violation(f"the output is right without {names}: something else does the work")

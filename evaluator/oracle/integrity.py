@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from evaluator.oracle import operators
 from evaluator.oracle.correctness import Examination, Violation
@@ -29,7 +29,7 @@ class Work(BaseModel):
 
     name: str
     operator: str
-    ms: float
+    ms: float = Field(ge=0, allow_inf_nan=False)
 
 
 @dataclass

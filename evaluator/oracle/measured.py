@@ -123,7 +123,7 @@ class Measured:
             if request.thorough:
                 worker, tuned = self._workers.take(), report.evidence["autotune"]
                 with Ablation(examination, worker, request.source, tuned, limits) as ablation:
-                    ablation.run(integrity)
+                    ablation.run(integrity, NEGLIGIBLE)
                     ablation.whole()
                     integrity.read_claims(ablation.trial, NEGLIGIBLE)
                     work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]

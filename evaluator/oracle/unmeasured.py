@@ -106,7 +106,7 @@ class Unmeasured:
             if request.thorough:
                 worker = self._interpreters.take()
                 with Ablation(examination, worker, request.source, request.autotune, limits) as ablation:
-                    ablation.run(integrity)
+                    ablation.run(integrity, NEGLIGIBLE_SMALL)
             integrity.conclude()
         finally:
             report.evidence |= integrity.evidence()
