@@ -7,12 +7,13 @@ STAMP := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint format types check clean
+.PHONY: help install run test bench lint format types check clean
 
 help:
 	@echo "make install   the environment in $(VENV)"
 	@echo "make run       harness run stage=finetune (more overrides: make run ARGS='task=softmax')"
 	@echo "make test      all tests that this machine can run (ARGS go to pytest)"
+	@echo "make bench     wall seconds for each verdict, and where they go"
 	@echo "make check     lint and types"
 	@echo "make format    lay the code out"
 
@@ -33,6 +34,9 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -11,6 +11,7 @@ import argparse
 import copy
 import json
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from statistics import mean, median, stdev
@@ -31,6 +32,7 @@ from evaluator.tasks import Task
 CONF = Path(__file__).parents[1] / "conf"
 SIZES = {"short": 1024, "medium": 16_384, "long": 196_608}  # rows of 1024 float32
 GAINS = (0.005, 0.01, 0.02, 0.05)
+_BATCH = 3  # pairs alive at a time: with some thirty contexts on one GPU, each command took half a second
 
 REFERENCE = """
 import torch
@@ -64,14 +66,13 @@ class ModelNew(torch.nn.Module):
 class Recorder:
     """Workers, references and what was measured with them."""
 
-    def __init__(self, rounds: int) -> None:
+    def __init__(self) -> None:
         target = choose("auto", load_gpus(CONF), detect(), "auto")
         if target.device is None:
             raise SystemExit("there is no GPU here to record on")
         import torch
 
         self.settings = EvaluatorSettings()
-        self.rounds = rounds
         self.device = target.device
         self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
@@ -113,8 +114,28 @@ class Recorder:
     def _alone(self, contestant: Contestant) -> float:
         return median(contestant.block(contestant.forward_ms < 0.1, 30))
 
-    def compare(self, worker: WorkerHandle, theirs: Contestant, size: str, gain: float, rounds: int) -> dict[str, Any]:
-        """Rounds of one pair with a planted gain."""
+    def record(
+        self, pair: tuple[WorkerHandle, WorkerHandle], gains: tuple[float, ...], rounds: int
+    ) -> Iterator[dict[str, Any]]:
+        """Everything that one pair of workers is asked for; the pair ends with it."""
+        if not self.share:
+            self.learn_shares(pair[0])
+        for size in SIZES:
+            theirs = self.contestant(pair[1], size, 1.0)
+            for gain in gains:
+                wanted = rounds if gain == 0 else rounds // 2
+                found = self.compare(pair[0], theirs, size, gain, wanted)
+                if found is None:
+                    print(f"{size} planted {gain:.1%} was disturbed and is left out", flush=True)
+                    continue
+                _tell(found)
+                yield found
+        self.close()
+
+    def compare(
+        self, worker: WorkerHandle, theirs: Contestant, size: str, gain: float, rounds: int
+    ) -> dict[str, Any] | None:
+        """Rounds of one pair with a planted gain; None if the GPU was disturbed."""
         began = time.monotonic()
         ours = self.contestant(worker, size, 1 - gain / self.share[size])
         self._canary.hatch()
@@ -122,6 +143,8 @@ class Recorder:
         with Interleaving(ours, theirs, self.settings.timer, self._canary) as session, suppress(Disturbance):
             session.take(rounds)
         found = session.rounds
+        if len(found.log_ratios) < rounds:
+            return None
         record = {
             "size": size,
             "planted": gain,
@@ -157,43 +180,31 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=6, help="so many of them with planted gains as well")
     parser.add_argument("--rounds", type=int, default=24, help="of each comparison without a gain; others half of it")
     given = parser.parse_args()
-    recorder = Recorder(given.rounds)
-    workers = [recorder.worker() for _ in range(2 * given.pairs)]
-    for worker in workers:
-        worker.wait_ready()
+    recorder = Recorder()
     records: list[dict[str, Any]] = []
-    try:
-        for index in range(given.pairs):
-            pair = (workers[2 * index], workers[2 * index + 1])
-            if not recorder.share:
-                recorder.learn_shares(pair[0])
-            for size in SIZES:
-                theirs = recorder.contestant(pair[1], size, 1.0)
-                for gain in (0.0, *(GAINS if index < given.planted else ())):
-                    rounds = given.rounds if gain == 0 else given.rounds // 2
-                    found = recorder.compare(pair[0], theirs, size, gain, rounds)
-                    if len(found["log_ratios"]) == rounds:
-                        records.append({"pair": index} | found)
-                        _tell(records[-1])
-                    else:
-                        print(f"{index:3d} {size} was disturbed: {found['void']} void rounds", flush=True)
+    for start in range(0, given.pairs, _BATCH):
+        pairs = range(start, min(start + _BATCH, given.pairs))
+        workers = [recorder.worker() for _ in range(2 * len(pairs))]
+        try:
+            for worker in workers:
+                worker.wait_ready()
+            for index in pairs:
+                pair = (workers.pop(), workers.pop())
+                gains = (0.0, *(GAINS if index < given.planted else ()))
+                records += [{"pair": index} | found for found in recorder.record(pair, gains, given.rounds)]
+        finally:
             recorder.close()
-            body: dict[str, Any] = {
-                "device": recorder.device.name,
-                "driver": recorder.device.driver,
-                "records": records,
-            }
-            body["timer"] = recorder.settings.timer.model_dump(mode="json")
-            given.out.write_text(json.dumps(body))
-    finally:
-        for worker in workers:
-            worker.kill()
+            for worker in workers:
+                worker.kill()
+        body: dict[str, Any] = {"device": recorder.device.name, "driver": recorder.device.driver}
+        body["timer"] = recorder.settings.timer.model_dump(mode="json")
+        given.out.write_text(json.dumps(body | {"records": records}))
 
 
 def _tell(record: dict[str, Any]) -> None:
     ratios = record["log_ratios"]
     print(
-        f"{record['pair']:3d} {record['size']:6s} planted {record['planted']:.1%} "
+        f"{record['size']:6s} planted {record['planted']:.1%} "
         f"found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} {record['theirs_us']:.2f} us slots {record['slots']} "
         f"void {record['void']} ready {record['ready_s']} s rounds {record['rounds_s']} s "
         f"{record['not_captured']} {record.get('undercut', '')} "

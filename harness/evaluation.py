@@ -120,6 +120,7 @@ class Judge:
             incumbent=incumbent,
             baseline=self.store.baseline(task.digest, self.fingerprint),
             autotune=known.evidence.autotune if known else {},
+            min_gain=self.settings.search.min_gain,
         )
         verdict = self.evaluator.evaluate(request, progress)
         times: dict[str, Timing] = {

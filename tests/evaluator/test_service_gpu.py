@@ -80,6 +80,51 @@ def test_a_candidate_ties_with_itself_and_beats_a_slower_one(evaluator: Evaluato
     assert abs(same.gain.estimate) < 0.02
 
 
+LIAR = """
+_elapsed = torch.cuda.Event.elapsed_time
+torch.cuda.Event.elapsed_time = lambda begin, end: 0.5 * _elapsed(begin, end)
+"""
+BUSY = """
+import threading
+
+def _disturb():
+    stream = torch.cuda.Stream()
+    while True:
+        with torch.cuda.stream(stream):
+            for _ in range(2):
+                torch.cuda._sleep(400_000_000)
+        stream.synchronize()
+
+threading.Thread(target=_disturb, daemon=True).start()
+"""
+
+
+def test_a_worker_whose_events_lie_is_found_out(evaluator: Evaluator, target: Target) -> None:
+    bundled = load_task("softmax", CONF)
+    verdict = judge(evaluator, bundled, target, bundled.start + LIAR)
+    assert verdict.status is Status.INTEGRITY_VIOLATION
+    assert "oracle's clock" in verdict.reason
+
+
+def test_a_candidate_that_disturbs_while_it_waits_is_named(evaluator: Evaluator, target: Target) -> None:
+    bundled = load_task("softmax", CONF)
+    first = judge(evaluator, bundled, target, bundled.start)
+    assert first.status is Status.VERIFIED, first.reason
+    incumbent = Incumbent(digest=hashlib.sha256(bundled.start.encode()).hexdigest(), source=bundled.start)
+    verdict = evaluator.evaluate(request(bundled, target, bundled.start + BUSY, incumbent))
+    assert verdict.status is Status.INTEGRITY_VIOLATION
+    assert "candidate" in verdict.reason
+
+
+def test_a_gain_is_confirmed_afresh(evaluator: Evaluator, task: Task, target: Target) -> None:
+    slow = candidate(MODEL.replace(FORWARD, "        for _ in range(3): out = out.clone()\n" + FORWARD))
+    judge(evaluator, task, target, slow)
+    incumbent = Incumbent(digest=hashlib.sha256(slow.encode()).hexdigest(), source=slow)
+    better = evaluator.evaluate(request(task, target, candidate(), incumbent))
+    assert better.gain is not None
+    assert better.gain.confirmed
+
+
 def test_tuning_is_recorded_and_pinned(evaluator: Evaluator, task: Task, target: Target) -> None:
     tuned = KERNEL.replace(
         "@triton.jit",

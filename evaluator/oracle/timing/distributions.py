@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 _TINY = 1e-300
 _TERMS = 400
 _HALVINGS = 200
 
 
+@cache
 def t_quantile(probability: float, degrees: int) -> float:
     """The point that Student's t with `degrees` of freedom is below with this probability."""
     if probability < 0.5:

@@ -13,7 +13,7 @@ Rounds of one pair of workers share the luck of where their memory came to lie. 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import mean
+from statistics import NormalDist, mean
 from typing import Literal
 
 from evaluator.oracle.timing.distributions import t_quantile
@@ -73,7 +73,8 @@ class Bounds:
 def bounds(pairs: Sequence[Sequence[float]], placement: float, alpha_low: float, alpha_high: float) -> Bounds:
     """The gain over all pairs of workers, each with its rounds' log ratios.
 
-    The variance within pairs is pooled over them; the variance between pairs is `placement` squared, taken as known.
+    What varies within pairs is pooled over them and bounded by Student's t; what varies between pairs, `placement`, is
+    taken as known and bounded by the normal distribution. The two margins are added, which is wider than both at once.
 
     Raises:
         ValueError: no pair has two rounds.
@@ -84,13 +85,18 @@ def bounds(pairs: Sequence[Sequence[float]], placement: float, alpha_low: float,
     centres = [mean(rounds) for rounds in pairs]
     within = sum((x - m) ** 2 for rounds, m in zip(pairs, centres, strict=True) for x in rounds) / degrees
     count = len(pairs)
-    error = math.sqrt(within * sum(1 / len(rounds) for rounds in pairs) / count**2 + placement**2 / count)
+    error = math.sqrt(within * sum(1 / len(rounds) for rounds in pairs)) / count
+    luck = placement / math.sqrt(count)
     centre = mean(centres)
     return Bounds(
         estimate=1 - math.exp(centre),
-        low=1 - math.exp(centre + t_quantile(1 - alpha_low, degrees) * error),
-        high=1 - math.exp(centre - t_quantile(1 - alpha_high, degrees) * error),
+        low=1 - math.exp(centre + _margin(alpha_low, degrees, error, luck)),
+        high=1 - math.exp(centre - _margin(alpha_high, degrees, error, luck)),
     )
+
+
+def _margin(alpha: float, degrees: int, error: float, luck: float) -> float:
+    return t_quantile(1 - alpha, degrees) * error + NormalDist().inv_cdf(1 - alpha) * luck
 
 
 def assess(pairs: Sequence[Sequence[float]], rule: Rule, most_pairs: int = 1) -> tuple[Word, Bounds]:

@@ -19,7 +19,7 @@ from evaluator.verdict import Gain, Timing
 Pair = tuple[Contestant, Contestant]
 FreshPair = Callable[[], AbstractContextManager[Pair]]
 
-LUCK = 0.001  # placement noise beyond which a confirmation takes a fresh pair of workers
+LUCK = 0.002  # placement noise beyond which a confirmation takes a fresh pair of workers
 CONFIRMING = 8  # rounds at least
 
 
