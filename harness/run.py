@@ -17,7 +17,7 @@ from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
 from evaluator.service import Evaluator
-from harness import terminal
+from harness import calibration, terminal
 from harness.evaluation import Judge
 from harness.interruption import Interruption
 from harness.llm.address import redact_url
@@ -41,7 +41,7 @@ Opener = Callable[[Settings], AbstractContextManager[Evaluator]]
 
 def open_evaluator(settings: Settings) -> Evaluator:
     """The evaluator for the target of these settings, on their device."""
-    return Evaluator(settings.evaluator, device=settings.device, target=settings.gpu)
+    return calibration.open_evaluator(settings)
 
 
 def execute(settings: Settings, console: Console | None = None, opener: Opener = open_evaluator) -> int:

@@ -8,10 +8,10 @@ from rich.text import Text
 from candidates.store import Store
 from evaluator import triton_api
 from evaluator.errors import UsageError
-from evaluator.service import Evaluator
 from evaluator.verdict import Status, Verdict
 from harness import arguments, terminal
 from harness.boundary import DONE, FAILED, UNVERIFIED
+from harness.calibration import open_evaluator
 from harness.config import load
 from harness.evaluation import Judge
 from harness.reports import verdict as reports
@@ -31,7 +31,7 @@ def main(words: Sequence[str], debug: bool) -> int:
         messages.print(Text(settings.note))
     with (
         Store.open(settings.store.url, settings.store.root) as store,
-        Evaluator(settings.evaluator, device=settings.device, target=settings.gpu) as evaluator,
+        open_evaluator(settings) as evaluator,
         messages.status("starting") as status,
     ):
         judge = Judge(settings, store, evaluator, triton_api.names())

@@ -13,10 +13,10 @@ from candidates.store import Store
 from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import MachineError, UsageError
-from evaluator.service import Evaluator
 from evaluator.verdict import Verdict
 from harness import archive, arguments, terminal
 from harness.archive import StoredVerdict
+from harness.calibration import open_evaluator
 from harness.commands.evaluate import exit_code
 from harness.config import load
 from harness.evaluation import Judge
@@ -96,7 +96,7 @@ def replay(store: Store, settings: Settings, chosen: Sequence[StoredVerdict]) ->
     api = triton_api.names()
     messages = terminal.stderr()
     with (
-        Evaluator(settings.evaluator, device=settings.device, target=settings.gpu) as evaluator,
+        open_evaluator(settings) as evaluator,
         messages.status("starting") as status,
     ):
         for number, found in enumerate(chosen, 1):
