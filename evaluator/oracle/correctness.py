@@ -233,7 +233,7 @@ class Examination:
             if self._judge.stateful:
                 self._judge.note("own inputs only: the module's buffers change with every call")
                 return
-            if reason := self.reference.unfit.get(distribution):
+            if (reason := self.reference.unfit.get(distribution)) is not None:
                 self._judge.leave_out(Draw(distribution, 0), reason)
             elif time.monotonic() - began > self._effort.derived_s:
                 self._judge.note(f"not checked on {distribution} inputs: no time left (evaluator.derived_s)")
@@ -242,8 +242,9 @@ class Examination:
 
     def _draw(self, comparison: Comparison, draw: Draw) -> None:
         inputs = draw.inputs(self.reference)
-        if inputs is None:
-            self._judge.leave_out(draw, "the task's own are so already, or hold nothing that could be changed")
+        if inputs is None:  # there is nothing to shift or to thin out; and what is signed already needs no word
+            signed = draw.distribution == "signed"
+            self._judge.leave_out(draw, "" if signed else "the task's own hold nothing that could be changed")
             return
         self.exchange.put(inputs)
         del inputs

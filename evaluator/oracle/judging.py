@@ -91,9 +91,10 @@ class Judge:
         return comparison
 
     def leave_out(self, draw: Draw, reason: str) -> None:
-        """Remember that the reference is not meaningful on such inputs, for this candidate and all after it."""
+        """Remember not to use such inputs, for this candidate and all after it; an empty reason is not told."""
         self._reference.unfit[draw.distribution] = reason
-        self.note(f"not checked on {draw.distribution} inputs: {reason}")
+        if reason:
+            self.note(f"not checked on {draw.distribution} inputs: {reason}")
 
     def note(self, text: str) -> None:
         if text not in self.notes:

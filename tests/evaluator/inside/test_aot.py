@@ -51,6 +51,7 @@ def test_an_elementwise_kernel_is_described_in_full(answers: dict[str, Any]) -> 
         "launches": 1,
         "constants": {"BLOCK": 1024},
         "loads": 1,
+        "precision": [],
         "assumed": True,
         "config": {},
     }
@@ -71,6 +72,7 @@ def test_every_configuration_of_an_autotuner_is_compiled_and_the_first_assumed(a
 def test_a_matmul_uses_shared_memory_for_its_stages(answers: dict[str, Any]) -> None:
     kernel = only(answers["matmul"])
     assert kernel["grid"] == [4, 4]
+    assert kernel["precision"] == ["f16"]
     # Three stages of multi-buffering keep two or three 64x32 tiles of each operand in half precision.
     tile = 64 * 32 * 2 * 2
     assert 2 * tile <= kernel["shared_bytes"] <= 3 * tile
