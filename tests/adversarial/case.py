@@ -38,6 +38,7 @@ class Case:
     shows: Literal["cpu", "gpu"] = "cpu"  # gpu: without one nothing of it can be seen
     refused: bool = False  # whether the static rules refuse it; the sandbox sees it all the same
     said: str = ""  # a regular expression that the verdict's reason matches
+    noted: str = ""  # a regular expression that a note or finding matches, where it ends in `verified`
     primer: str = ""  # a candidate that is evaluated just before, to prepare the ground
     paid_in_time: bool = False
     pending: str = ""  # which check is still missing

@@ -129,7 +129,7 @@ CASES = (
         candidate().replace("self.gain", "self.alpha").replace("self.shift", "self.beta"),
     ),
     _case(
-        "a two-dimensional tile by block pointers",
+        "a two-dimensional tile",
         forwarding(
             "out = torch.empty_like(x)\nrows, width = x.shape\n"
             "tile[(triton.cdiv(rows, 4),)](x, self.gain, self.shift, out, rows, width, self.factor, 4, 1024)\n"

@@ -15,7 +15,7 @@ from evaluator.verdict import Status, Verdict
 from tests.adversarial.case import TASK, Case, candidate
 
 CONF = Path(__file__).parents[2] / "conf"
-LIMITS = Limits(first_forward_s=15, forward_s=8, compile_s=20, memory_gb=3.0, processes=160, tmp_mb=256)
+LIMITS = Limits(first_forward_s=25, forward_s=15, compile_s=30, memory_gb=3.0, processes=160, tmp_mb=256)
 HONEST_SHARE = 0.9
 """A time below this share of the honest candidate's is an advantage, and not noise."""
 
@@ -72,9 +72,16 @@ def escaped(case: Case, verdict: Verdict, honest_ms: float | None) -> str:
     if verdict.status in case.expected:
         if case.said and not re.search(case.said, verdict.reason, re.IGNORECASE):
             return f"{verdict.status}, but not for the expected reason: {verdict.reason}"
+        if case.noted and verdict.status is Status.VERIFIED and not re.search(case.noted, _remarks(verdict)):
+            return "verified, and nothing was noted"
         return ""
     if case.paid_in_time and verdict.status is Status.VERIFIED and verdict.time and honest_ms:
         if verdict.time.median_ms >= HONEST_SHARE * honest_ms:
             return ""
         return f"verified in {verdict.time.median_ms:.4f} ms where the honest candidate takes {honest_ms:.4f} ms"
     return f"{verdict.status}: {verdict.reason or 'nothing was noticed'}"
+
+
+def _remarks(verdict: Verdict) -> str:
+    evidence = verdict.evidence
+    return "\n".join([*evidence.notes, *(f"{each.get('rule')} {each.get('message')}" for each in evidence.findings)])
