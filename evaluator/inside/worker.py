@@ -23,6 +23,7 @@ from typing import Any
 from evaluator.inside.wire import Channel, Message, WireError
 
 _TRACE_CHARS = 4000
+_PROCESSORS = 64
 
 
 class Worker:
@@ -246,7 +247,13 @@ def warm_up(mode: str, target: Message) -> None:
         aot.warm(Device.of(target))
 
 
+def narrow() -> None:
+    """Stay on a bounded number of processors: libraries start a thread for each, and threads count as processes."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:_PROCESSORS])
+
+
 def main() -> None:
+    narrow()
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first, _ = channel.receive()
     try:
