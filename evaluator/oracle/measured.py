@@ -1,5 +1,6 @@
 """Evaluation on a GPU: correctness on fresh secret inputs, then times against the incumbent in alternation."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
+from evaluator.oracle.statistics import summarise
 from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.interleaving import Disturbance, IncumbentFailure
+from evaluator.oracle.timing.serial import fits_twice
 from evaluator.oracle.timing.trial import Outcome, Pair, Trial
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Incumbent, Request
@@ -47,12 +50,14 @@ class Measured:
         self._workers = workers
         self._references: dict[str, Reference] = {}
         self._held: list[Held] = []
+        self._too_large: set[str] = set()  # tasks of which the card holds one worker only
 
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
         """One verdict, with times if the candidate is right."""
         report = Report(request, self._device, progress)
         check_policy(request.task.torch_ops, str(request.task.path))
-        self._release_except(request.incumbent.digest if request.incumbent else "", request.task.digest)
+        kept = request.incumbent.digest if request.incumbent and request.task.digest not in self._too_large else ""
+        self._release_except(kept, request.task.digest)
         try:
             examination = self._examine(request, report)
         except (WorkerFailure, Mismatch, Violation) as error:
@@ -138,7 +143,8 @@ class Measured:
                 with report.step(f"baseline {kind}"):
                     report.baseline[kind] = self._baseline(request.task, kind, report)
         with report.step("settle"):
-            incumbent = self._incumbent(request, report)
+            apart = self._apart(request, ours)
+            incumbent = None if apart else self._incumbent(request, report)
             self._workers.settle()
         with report.step("time"):
             outcome = self._outcome(request, report, ours, incumbent)
@@ -148,6 +154,29 @@ class Measured:
     def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Held | None) -> Outcome:
         if incumbent is not None:
             fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
+    def _apart(self, request: Request, ours: Contestant) -> bool:
+        """Whether there is an incumbent that does not fit the card together with the candidate (P8)."""
+        if fits_twice(ours, self._l2_bytes, self._settings.memory_cap_gb):
+            return False
+        self._too_large.add(request.task.digest)
+        return request.incumbent is not None and request.incumbent.digest != request.digest
+
+    def _serially(self, request: Request, report: Report, ours: Contestant) -> Outcome:
+        """Candidate, incumbent and candidate again, each in a worker of its own; no gain if the incumbent fails."""
+        assert request.incumbent is not None
+        candidate = Incumbent(digest=request.digest, source=request.source, autotune=report.evidence["autotune"])
+        first = self._trial.series(ours)
+        self._release_except("", "")
+        try:
+            with self._started(request.task, request.incumbent) as contestant:
+                theirs = self._trial.series(contestant)
+        except (WorkerFailure, Mismatch, Violation, ValueError) as error:
+            report.notes.append(f"the incumbent could not be run for comparison: {error}")
+            return Outcome(summarise(first.samples_ms), None, ())
+        with self._started(request.task, candidate) as contestant:
+            again = self._trial.series(contestant)
+        return self._trial.compare(first, theirs, again, request.incumbent.digest)
+
             try:
                 return self._trial.against(ours, incumbent.contestant, incumbent.digest, request.min_gain, fresh)
             except IncumbentFailure as error:

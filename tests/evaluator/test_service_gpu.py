@@ -125,6 +125,17 @@ def test_a_gain_is_confirmed_afresh(evaluator: Evaluator, task: Task, target: Ta
     assert better.gain.confirmed
 
 
+def test_what_does_not_fit_the_card_twice_is_compared_one_after_the_other(task: Task, target: Target) -> None:
+    assert target.device is not None
+    settings = EvaluatorSettings(baselines=(), memory_cap_gb=1.0)
+    incumbent = Incumbent(digest=hashlib.sha256(candidate().encode()).hexdigest(), source=candidate())
+    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as small:
+        verdict = small.evaluate(request(task, target, candidate() + "\n# the same\n", incumbent))
+    assert verdict.gain is not None, verdict.evidence.notes
+    assert abs(verdict.gain.estimate) < 0.05
+    assert any("one after the other" in note for note in verdict.evidence.notes)
+
+
 def test_tuning_is_recorded_and_pinned(evaluator: Evaluator, task: Task, target: Target) -> None:
     tuned = KERNEL.replace(
         "@triton.jit",

@@ -2,8 +2,10 @@
 
     contestant     one worker made ready to be timed: its ring of slots, its blocks, its audits
     interleaving   A B B A, the other one frozen, a canary before each block
-    verdict        nomination, then a fresh confirmation
+    trial          nomination, then a fresh confirmation
+    serial         the same for two that do not fit the card together
     sequential     when to stop, and for which side; pure
+    placement      how far two workers that run the same code differ
     audit          what a worker's claim may differ from the oracle's clock by; pure
     canary, clocks what the GPU does that is not the candidate's doing
     power          what the decision rule would have said to recorded rounds; pure

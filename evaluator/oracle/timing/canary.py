@@ -25,10 +25,11 @@ class Canary:
         self._memory = torch.zeros(_ELEMENTS, device="cuda")
         self.usual_ms = 0.0
 
-    def hatch(self) -> None:
-        """Learn what a song takes here; call it while no worker computes."""
+    def hatch(self) -> float:
+        """Learn what a song takes here and now; call it while no worker computes."""
         found = median(self._sing() for _ in range(_HATCHING))
         self.usual_ms = min(found, self.usual_ms or found)
+        return found
 
     def slow(self) -> bool:
         """Whether somebody else is using the GPU."""

@@ -23,6 +23,8 @@ class Clocks:
 
     def look(self) -> None:
         """Note the present state."""
+        if not self.uuid:
+            return
         try:
             pynvml.nvmlInit()
             device = pynvml.nvmlDeviceGetHandleByUUID(self.uuid)

@@ -56,6 +56,11 @@ class Contestant:
         return sum(_bytes(self._exchange.tensor(place)) for place in places)
 
     @property
+    def ring_bytes(self) -> int:
+        """What the slots of a ring may take beyond the first: nothing where a single one is large."""
+        return _MOST_RING_BYTES if 2 * self.slot_bytes <= _MOST_RING_BYTES else 0
+
+    @property
     def cold(self) -> bool:
         """Whether the ring is too large for the L2 to keep a slot until its next turn."""
         return self.slots * self.slot_bytes > 2 * self._l2_bytes

@@ -9,9 +9,11 @@ from evaluator.oracle.correctness import Violation
 from evaluator.oracle.statistics import summarise
 from evaluator.oracle.timing import placement
 from evaluator.oracle.timing.canary import Canary
+from evaluator.oracle.timing.clocks import Clocks
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
 from evaluator.oracle.timing.interleaving import Interleaving, Rounds, blamed, repeats
 from evaluator.oracle.timing.sequential import Bounds, Rule, Word, assess, fixed
+from evaluator.oracle.timing.serial import Series, compare
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Timer
 from evaluator.verdict import Gain, Timing
@@ -35,8 +37,9 @@ class Outcome:
 class Trial:
     """Measures candidates. Keeps the canary for its lifetime."""
 
-    def __init__(self, timer: Timer) -> None:
+    def __init__(self, timer: Timer, uuid: str = "") -> None:
         self._timer = timer
+        self._uuid = uuid
         self._canary = Canary()
 
     def alone(self, contestant: Contestant) -> Outcome:
@@ -56,6 +59,28 @@ class Trial:
         factor, notes = _believe(contestant)
         return Outcome(summarise([sample * factor for sample in samples]), None, notes)
 
+    def series(self, contestant: Contestant) -> Series:
+        """Blocks of one worker by itself, for a comparison with others that can't be there at the same time.
+
+        Raises:
+            WorkerFailure, Mismatch, ValueError, Violation: as for `alone`.
+        """
+        contestant.prepare()
+        if contestant.audit is None:
+            contestant.take_audit()
+        around = contestant.forward_ms < SHORT_MS
+        times = repeats(contestant, self._timer, around)
+        canary_ms = self._canary.hatch()
+        blocks = [contestant.block(around, times) for _ in range(self._affordable(contestant, times, around))]
+        factor, _ = _believe(contestant)
+        return Series(tuple(tuple(sample * factor for sample in block) for block in blocks), canary_ms)
+
+    def compare(self, first: Series, theirs: Series, again: Series, incumbent: str) -> Outcome:
+        """Times and gain from series that were taken one after the other."""
+        table = self._timer.placement or placement.DEFAULT
+        found = compare(first, theirs, again, incumbent, placement.placement(min(first.samples_ms), table))
+        return Outcome(found.time, found.gain, (found.note,))
+
     def against(
         self, candidate: Contestant, incumbent: Contestant, digest: str, min_gain: float, fresh: FreshPair
     ) -> Outcome:
@@ -69,12 +94,15 @@ class Trial:
             Disturbance: the GPU would not come to rest.
             WorkerFailure, Mismatch, ValueError, Violation: as for `alone`.
         """
+        clocks = Clocks(self._uuid)
         self._canary.hatch()
         self._ready(candidate, incumbent)
+        clocks.look()
         rule = self._rule(candidate, incumbent, min_gain)
         word, found, taken = self._nominate((candidate, incumbent), rule, fresh)
         confirmed = word == "accept"
-        notes: list[str] = []
+        clocks.look()
+        notes = [note] if (note := clocks.note()) else []
         if confirmed:
             count = max(CONFIRMING, len(taken[-1].log_ratios))
             rounds = self._confirm((candidate, incumbent), rule, fresh, min(count, rule.looks[-1]), notes)
