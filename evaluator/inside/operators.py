@@ -49,12 +49,12 @@ class Operators(TorchDispatchMode):
             poison.fill(grown, self._pattern, before)
         elif self._pattern is not None and name in _UNWRITTEN:
             poison.fill(result, self._pattern)
-        if not operator.is_view:
+        if not operator.is_view and (name.endswith("_") or _tensors(result)):  # others only answer questions
             self._count(name if namespace == "aten" else f"{namespace}.{name}", (args, kwargs, result))
         return result
 
     def _count(self, name: str, values: Any) -> None:
-        tensors = [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
+        tensors = _tensors(values)
         if any(tensor.is_floating_point() or tensor.is_complex() for tensor in tensors):
             largest = max(int(tensor.numel()) for tensor in tensors)
             self.elements[name] = self.elements.get(name, 0) + largest
@@ -69,3 +69,7 @@ def suspended() -> Iterator[None]:
         yield
     finally:
         Operators._suspended = outer
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]

@@ -11,6 +11,7 @@ from evaluator.oracle.worker import WorkerFailure, WorkerHandle
 from evaluator.request import Limits
 
 _EVERY = "*"
+_REMEDY = "Let no address or loop depend on what a kernel wrote, where that is possible."
 
 Outcome = Literal["broken", "unchanged", "failed"]
 
@@ -53,7 +54,7 @@ class Ablation:
 
         Raises:
             Violation: the output stays right without any of the kernels, or a claim convicts the candidate.
-            WorkerFailure, Mismatch: the candidate failed with kernels that are all in their place.
+            WorkerFailure: a claim can't be read.
         """
         exchange = self.trial.exchange
         outcome = self._without(_EVERY)
@@ -62,8 +63,12 @@ class Ablation:
         names = " and ".join(sorted(launched)) or "the candidate's kernels"
         if outcome == "unchanged":
             raise Violation(f"the output is right without {names}: something else does the work")
-        integrity.ablated = True
-        if outcome == "broken" and len(launched) > 1:
+        integrity.ablated = outcome == "broken"
+        if outcome == "failed":
+            integrity.add(
+                "ablation", f"Without {names} the worker crashed or hung, so its output was not seen.", _REMEDY
+            )
+        elif len(launched) > 1:
             self._each(sorted(launched), integrity)
 
     def whole(self) -> None:
@@ -77,7 +82,11 @@ class Ablation:
 
     def _each(self, names: list[str], integrity: Integrity) -> None:
         for name in names:
-            self.whole()  # what was left out before is in its place again, and memory holds other inputs' results
+            try:
+                self.whole()  # what was left out before is in its place again, and memory holds other inputs' results
+            except (WorkerFailure, Mismatch) as error:  # garbage of the kernel before may have broken the GPU's context
+                integrity.add("ablation", f"Leaving out single kernels ended before {name}: {error}"[:300], _REMEDY)
+                return
             outcome = self._without(name)
             if outcome == "failed":
                 return

@@ -46,7 +46,7 @@ class Measured:
         self._settings = settings
         self._device = device
         self._l2_bytes = l2_bytes
-        self._trial = Trial(settings.timer)
+        self._trial = Trial(settings.timer, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         self._workers = workers
         self._references: dict[str, Reference] = {}
         self._held: list[Held] = []
@@ -128,11 +128,11 @@ class Measured:
             if request.thorough:
                 worker, tuned = self._workers.take(), report.evidence["autotune"]
                 with Ablation(examination, worker, request.source, tuned, limits) as ablation:
-                    ablation.run(integrity, NEGLIGIBLE)
                     ablation.whole()
                     integrity.read_claims(ablation.trial, NEGLIGIBLE)
                     work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
                     read_work(work, own_kernels(request.source), integrity)
+                    ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
             integrity.conclude()
         finally:
             report.evidence |= integrity.evidence()
@@ -147,13 +147,13 @@ class Measured:
             incumbent = None if apart else self._incumbent(request, report)
             self._workers.settle()
         with report.step("time"):
-            outcome = self._outcome(request, report, ours, incumbent)
+            if apart:
+                outcome = self._serially(request, report, ours)
+            else:
+                outcome = self._outcome(request, report, ours, incumbent)
         report.time, report.gain = outcome.time, outcome.gain
         report.notes += outcome.notes
 
-    def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Held | None) -> Outcome:
-        if incumbent is not None:
-            fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
     def _apart(self, request: Request, ours: Contestant) -> bool:
         """Whether there is an incumbent that does not fit the card together with the candidate (P8)."""
         if fits_twice(ours, self._l2_bytes, self._settings.memory_cap_gb):
@@ -177,6 +177,9 @@ class Measured:
             again = self._trial.series(contestant)
         return self._trial.compare(first, theirs, again, request.incumbent.digest)
 
+    def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Held | None) -> Outcome:
+        if incumbent is not None:
+            fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
             try:
                 return self._trial.against(ours, incumbent.contestant, incumbent.digest, request.min_gain, fresh)
             except IncumbentFailure as error:

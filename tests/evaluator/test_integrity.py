@@ -14,8 +14,8 @@ from evaluator.service import Evaluator
 from evaluator.tasks import Task
 from evaluator.verdict import Status, Verdict
 
-from .candidates import KERNEL, REFERENCE, candidate
-from .doubtful import CHEATS, FORWARD, HONEST, USELESS, Doubtful, model
+from .candidates import FORWARD, KERNEL, REFERENCE, candidate
+from .doubtful import CHEATS, HONEST, USELESS, Doubtful, model
 
 CONF = Path(__file__).parents[2] / "conf"
 

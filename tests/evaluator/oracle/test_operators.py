@@ -1,5 +1,6 @@
 """The policy on torch operators, and what a profile of the GPU says about who did the work."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,7 @@ LARGEST = 1 << 20
 
 def task(*torch_ops: str) -> Task:
     tolerance = Tolerance(name=DEFAULT_TOLERANCE, rtol=1e-4, atol=1e-4, reference_factor=3)
-    return Task(name="t", reference="", path="t.py", tolerance=tolerance, torch_ops=torch_ops)
+    return Task(name="t", reference="", path=Path("t.py"), tolerance=tolerance, torch_ops=torch_ops)
 
 
 @pytest.mark.parametrize(
