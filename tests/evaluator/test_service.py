@@ -63,7 +63,7 @@ def test_a_right_candidate_is_verified_and_not_measured(evaluator: Evaluator, ta
     assert verdict.evidence.checked_on == "interpreter"
     assert verdict.evidence.weights == "by name"
     assert "network-namespace" in verdict.evidence.isolation
-    assert steps == ["compile", "check"]
+    assert steps == ["compile", "check", "integrity"]
     (kernel,) = verdict.kernels
     assert kernel.name == "scaled_relu_kernel"
     assert kernel.grid == (2000,)  # the task's true size, not the small one
