@@ -29,6 +29,7 @@ _PARTS = {
     "start": ("start",),
     "compile": ("compile",),
     "correctness": ("check",),
+    "integrity": ("inspect", "integrity"),
     "baselines": ("baseline eager", "baseline compile"),
     "timing": ("settle", "time"),
 }
