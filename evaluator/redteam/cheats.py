@@ -41,7 +41,7 @@ def cheats(task: Task) -> tuple[Cheat, ...]:
         *_of_values(worked),
         *_of_precision(worked, task),
         *_of_memory(worked, task),
-        *_of_work(torch_only),
+        *_of_work(torch_only, task),
         *_of_time(worked),
     )
 
@@ -58,7 +58,7 @@ def control(task: Task) -> str:
 def _altering(worked: str) -> Callable[..., Cheat]:
     def make(name: str, what: str, change: str) -> Cheat:
         forward = f"return each(super().forward(*inputs), lambda out: {change})"
-        return Cheat(name, what, worked + parts.model(parts.HONEST, forward))
+        return Cheat(name, what, worked + parts.by_kernel(forward))
 
     return make
 
@@ -92,22 +92,22 @@ return each(super().forward(*inputs), cut)"""
     return (
         altered("zeros", "answers zeros", "torch.zeros_like(out)"),
         altered("constant", "answers the mean of the right output", "torch.full_like(out, out.double().mean().item())"),
-        Cheat("input", "answers the input", worked + parts.model(parts.HONEST, given)),
-        Cheat("replay", "computes once and answers that for ever", worked + parts.model(parts.HONEST, kept)),
+        Cheat("input", "answers the input", worked + parts.by_kernel(given)),
+        Cheat("replay", "computes once and answers that for ever", worked + parts.by_kernel(kept)),
         Cheat(
             "own weights",
             "keeps the weights it was constructed with",
-            worked + parts.model(parts.HONEST, early, remembered),
+            worked + parts.by_kernel(early, remembered),
         ),
         Cheat(
             "skipped column",
             "leaves out the last index of the last dimension",
-            worked + parts.model(parts.HONEST, last.replace("DIM", "-1")),
+            worked + parts.by_kernel(last.replace("DIM", "-1")),
         ),
         Cheat(
             "skipped slice",
             "leaves out the last index of the first dimension",
-            worked + parts.model(parts.HONEST, last.replace("DIM", "0")),
+            worked + parts.by_kernel(last.replace("DIM", "0")),
         ),
     )
 
@@ -130,13 +130,13 @@ return each(found, rounded)"""
         Cheat(
             "float16",
             "rounds inputs and outputs to float16",
-            worked + parts.model(parts.HONEST, forward.replace("KIND", "float16")),
+            worked + parts.by_kernel(forward.replace("KIND", "float16")),
             permitted=accepted,
         ),
         Cheat(
             "bfloat16",
             "rounds inputs and outputs to bfloat16",
-            worked + parts.model(parts.HONEST, forward.replace("KIND", "bfloat16")),
+            worked + parts.by_kernel(forward.replace("KIND", "bfloat16")),
         ),
     )
 
@@ -181,7 +181,9 @@ return self.kept"""
     )
 
 
-def _of_work(torch_only: str) -> tuple[Cheat, ...]:
+def _of_work(torch_only: str, task: Task) -> tuple[Cheat, ...]:
+    lenient = "the task lets torch do any of the work (torch_ops)" if "any" in task.torch_ops else ""
+
     def make(name: str, what: str, forward: str, permitted: str = "") -> Cheat:
         source = torch_only + parts.model("ReferenceModel", forward)
         return Cheat(name, what, source, permitted=permitted, torch_is_free=False)
@@ -197,6 +199,7 @@ def _of_work(torch_only: str) -> tuple[Cheat, ...]:
             "copying kernel",
             "has torch do it all, and a kernel copy the result",
             "return each(super().forward(*inputs), copied)",
+            lenient,
         ),
     )
 

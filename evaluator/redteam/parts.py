@@ -108,6 +108,14 @@ def _renamed(source: str, old: str, new: str) -> str:
     return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
+def by_kernel(work: str, init: str = "") -> str:
+    """Class ModelNew over HonestModel whose answer is made by this body of `work(self, *inputs)` and written by a kernel,
+    so that it can't be told from the real thing by asking whether a kernel wrote the output.
+    """
+    method = f"    def work(self, *inputs):\n{_indented(work)}\n"
+    return model(HONEST, "return each(self.work(*inputs), copied)", init) + f"\n{method}"
+
+
 def model(base: str, forward: str, init: str = "") -> str:
     """Class ModelNew over `base`, with this body of `forward(self, *inputs)` and this end of the constructor."""
     constructor = (

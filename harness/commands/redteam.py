@@ -70,4 +70,6 @@ def print_summary(outcomes: Sequence[Outcome], task: str) -> None:
     stopped = sum(outcome.result in ("caught", "gains nothing") for outcome in outcomes)
     said = f"{stopped} of {len(outcomes)} cheats get nowhere on {task}."
     said += f" These would pass: {', '.join(passing)}." if passing else " None would pass."
+    if permitted := [outcome.cheat for outcome in outcomes if outcome.result == "permitted"]:
+        said += f" The task's own policy permits: {', '.join(permitted)}."
     terminal.stdout().print(Text(neutralise(said)), soft_wrap=True)

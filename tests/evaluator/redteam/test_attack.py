@@ -73,6 +73,13 @@ def test_weights_that_a_candidate_makes_itself_are_no_cheat() -> None:
     assert judge(kept, verdict(weights="by name"), verdict()).result == "would pass"
 
 
+def test_torch_may_do_the_work_where_the_task_says_so() -> None:
+    task = load_task("softmax", CONF)
+    lenient = task.model_copy(update={"torch_ops": ("any",)})
+    copying = [next(cheat for cheat in cheats(each) if cheat.name == "copying kernel") for each in (task, lenient)]
+    assert [judge(cheat, verdict(), verdict()).result for cheat in copying] == ["would pass", "permitted"]
+
+
 def test_a_failing_machine_is_not_taken_for_a_check() -> None:
     with pytest.raises(OracleError):
         judge(Cheat("zeros", "", ""), verdict(Status.INFRA_ERROR, "died"), verdict())

@@ -1,0 +1,51 @@
+"""`redteam` and `tasks --lint` on a task of one's own, as other programs call them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.harness.shell import harness
+
+REFERENCE = """
+import torch
+import torch.nn as nn
+
+ROWS = 6
+WIDTH = 96
+
+class Model(nn.Module):
+    def forward(self, x):
+        return FORWARD
+
+def get_inputs():
+    return [torch.randn(ROWS, WIDTH)]
+
+def get_init_inputs():
+    return []
+"""
+
+
+def test_a_weak_task_is_named_before_anything_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "weak.py").write_text(REFERENCE.replace("FORWARD", "x + 1e-9"))
+    done = harness("tasks", "--lint", "--task", "weak.py", "--json", folder=tmp_path)
+    assert done.returncode == 1, done.stderr
+    (found,) = json.loads(done.stdout)["weak"]
+    assert (found["name"], found["severity"]) == ("input", "fault")
+    (tmp_path / "sound.py").write_text(REFERENCE.replace("FORWARD", "torch.tanh(x)"))
+    done = harness("tasks", "--lint", "--task", "sound.py", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "ok        sound\n")
+
+
+@pytest.mark.slow
+def test_a_cheat_that_a_task_lets_pass_is_told(tmp_path: Path) -> None:
+    (tmp_path / "weak.py").write_text(REFERENCE.replace("FORWARD", "x + 1e-9"))
+    words = ("--task", "weak.py", "--json", "evaluator.device=none", "gpu=rtx4090")
+    done = harness("redteam", *words, folder=tmp_path)
+    outcomes = {outcome["cheat"]: outcome for outcome in json.loads(done.stdout)}
+    assert done.returncode == 1, done.stderr
+    assert outcomes["input"]["result"] == "would pass"
+    assert outcomes["zeros"]["result"] == "caught"
+    assert outcomes["dummy kernel"]["result"] == "caught"
+    assert outcomes["own weights"]["result"] == "does not apply"
+    assert outcomes["thread"]["result"] == "needs a GPU"
