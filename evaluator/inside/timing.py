@@ -1,8 +1,8 @@
 """Timing in the worker, under a cold L2, over a ring of slots: inputs at different addresses, each with its output.
 
-Long forwards are timed singly: the whole L2 is overwritten before each. Short ones are timed together, one after
-another around the ring, which is larger than the L2, so that each finds its inputs cold: replayed as one CUDA graph
-where the forward can be captured, else enqueued one by one behind a kernel that keeps the GPU busy meanwhile.
+Long forwards are timed singly: before each, reading other memory displaces the whole L2. Short ones are timed together,
+one after another around the ring, which is larger than the L2, so that each finds its inputs cold: replayed as one CUDA
+graph where the forward can be captured, else enqueued one by one behind a kernel that keeps the GPU busy meanwhile.
 """
 
 import time
@@ -34,7 +34,8 @@ class Stopwatch:
         self._model = model
         self._arguments = [model.arguments(encoded, slot["inputs"]) for slot in slots]
         self._places = [slot["outputs"] for slot in slots]
-        self._flush = torch.empty(flush_bytes, dtype=torch.uint8, device="cuda")
+        self._flush = torch.zeros(flush_bytes // 4, dtype=torch.float32, device="cuda")
+        self._sink = torch.zeros((), dtype=torch.float32, device="cuda")
         self._outputs: list[Any] = []
         self._deliveries: list[tuple[torch.Tensor, torch.Tensor]] = []  # receiving buffer, output
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -70,11 +71,12 @@ class Stopwatch:
         return ""
 
     def singles(self, repeats: int) -> list[float]:
-        """Milliseconds of `repeats` forwards, each by its own pair of events, the L2 overwritten before each."""
+        """Milliseconds of `repeats` forwards, each by its own pair of events, the L2 displaced before each."""
         pairs = []
         for _ in range(repeats):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            self._flush.zero_()
+            # Read, not written: lines that a flush left dirty would be written back on the forward's time.
+            torch.sum(self._flush, dim=0, out=self._sink)
             torch.cuda._sleep(self._spin_one)
             begin.record()
             self._single()

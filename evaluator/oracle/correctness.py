@@ -19,8 +19,8 @@ from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding, suspicion
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.sizes import variants
-from evaluator.oracle.weights import Mapping, match, perturb
-from evaluator.oracle.worker import WorkerFailure, WorkerHandle
+from evaluator.oracle.weights import Mapping, indistinct, match, perturb
+from evaluator.oracle.worker import Unjudgeable, WorkerFailure, WorkerHandle
 from evaluator.request import Limits
 from evaluator.tasks import Task
 from evaluator.verdict import KernelFacts, NumericError
@@ -113,6 +113,11 @@ class Examination:
         self.mapping = match(self._model, claimed)
         if self.mapping.note:
             self._judge.note(self.mapping.note)
+        if self.mapping.how == "by seed" and (hidden := indistinct(self._model)):
+            raise Unjudgeable(
+                f"{self.mapping.note}, so only its own seed gives it weights, and with {', '.join(hidden)} constant by "
+                f"default a kernel that ignores them would pass; give the parameters the reference's names or order"
+            )
         if self.mapping.names:
             if twin is not None and twin.judged is not None:
                 self._model = twin.judged.model

@@ -58,16 +58,23 @@ class Measured:
         check_policy(request.task.torch_ops, str(request.task.path))
         kept = request.incumbent.digest if request.incumbent and request.task.digest not in self._too_large else ""
         self._release_except(kept, request.task.digest)
+        integrity = Integrity(request.task)
         try:
-            examination = self._examine(request, report)
+            examination = self._examine(request, report, integrity)
         except (WorkerFailure, Mismatch, Violation) as error:
             return report.failed(error)
         ours = self._hold(request.digest, examination)
         try:
             self._time(request, report, ours.contestant)
+            if _would_be_kept(request, report):
+                self._ablate(request, report, examination, integrity)
+            integrity.conclude()
         except (WorkerFailure, Mismatch, Violation, Disturbance, ValueError) as error:
             self._release_except("", "")
             return report.failed(_failure(error))
+        finally:
+            examination.judged = None  # the outputs that were kept may be gigabytes
+            report.evidence |= integrity.evidence()
         return report.verdict(Status.VERIFIED)
 
     def close(self) -> None:
@@ -79,7 +86,7 @@ class Measured:
             self._references = {task.digest: Reference(task.reference, str(task.path), "cuda")}
         return self._references[task.digest]
 
-    def _examine(self, request: Request, report: Report) -> Examination:
+    def _examine(self, request: Request, report: Report, integrity: Integrity) -> Examination:
         """A verified candidate's examination, its worker still alive.
 
         Raises:
@@ -96,13 +103,14 @@ class Measured:
                 examination.check_sizes()
             with report.step("inspect"):
                 self._inspect(examination, report)
-            with report.step("integrity"):
-                self._doubt(request, report, examination)
+                integrity.read_claims(examination, NEGLIGIBLE)
+                check_staleness(examination, self._settings.limits.forward_s)
         except BaseException:
             examination.close()
             raise
         finally:
             report.notes += examination.notes
+            report.evidence |= integrity.evidence()
             report.evidence |= {"checked_on": "device", "weights": examination.mapping.how}
         return examination
 
@@ -115,38 +123,30 @@ class Measured:
             examination.judge_precision(report.error, report.kernels)
         report.evidence["autotune"] = answer["autotune"]
 
-    def _doubt(self, request: Request, report: Report, examination: Examination) -> None:
-        """Is it the candidate's kernels that made the outputs, anew for each input?
+    def _ablate(self, request: Request, report: Report, examination: Examination, integrity: Integrity) -> None:
+        """Is it the candidate's kernels that made the outputs?
 
         What disturbs a process for good, the profiler above all, happens in a worker that nothing is timed in.
         """
         limits = self._settings.limits
-        integrity = Integrity(request.task)
-        try:
-            integrity.read_claims(examination, NEGLIGIBLE)
-            check_staleness(examination, limits.forward_s)
-            if request.thorough:
-                worker, tuned = self._workers.take(), report.evidence["autotune"]
-                with Ablation(examination, worker, request.source, tuned, limits) as ablation:
-                    ablation.whole()
-                    integrity.read_claims(ablation.trial, NEGLIGIBLE)
-                    work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
-                    read_work(work, own_kernels(request.source), integrity)
-                    ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
-            integrity.conclude()
-        finally:
-            report.evidence |= integrity.evidence()
+        with report.step("integrity"):
+            worker, tuned = self._workers.take(), report.evidence["autotune"]
+            with Ablation(examination, worker, request.source, tuned, limits) as ablation:
+                ablation.whole()
+                integrity.read_claims(ablation.trial, NEGLIGIBLE)
+                work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
+                read_work(work, own_kernels(request.source), integrity)
+                ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
 
     def _time(self, request: Request, report: Report, ours: Contestant) -> None:
         for kind in self._settings.baselines:
             if report.baseline[kind] is None:
                 with report.step(f"baseline {kind}"):
                     report.baseline[kind] = self._baseline(request.task, kind, report)
-        with report.step("settle"):
+        with report.step("opponent"):
             apart = self._apart(request, ours)
             incumbent = None if apart else self._incumbent(request, report)
-            self._workers.settle()
-        with report.step("time"):
+        with report.step("time"), self._workers.quiet():
             if apart:
                 outcome = self._serially(request, report, ours)
             else:
@@ -211,7 +211,6 @@ class Measured:
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=autotune)
         with self._started(request.task, candidate) as ours, self._started(request.task, request.incumbent) as theirs:
-            self._workers.settle()
             yield ours, theirs
 
     @contextmanager
@@ -243,10 +242,10 @@ class Measured:
                 examination.check(1)
             except Mismatch as error:
                 report.notes.append(f"the {kind} baseline is outside the tolerance itself: {error}")
-            self._workers.settle()
             timer = self._settings.timer.model_copy(update={"warmup": _WARM_CALLS_OF_COMPILED})
             contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s)
-            outcome = self._trial.alone(contestant)
+            with self._workers.quiet():
+                outcome = self._trial.alone(contestant)
         except (WorkerFailure, Mismatch, Violation, ValueError) as error:
             report.notes.append(f"the {kind} baseline could not be timed: {error}")
             return None
@@ -256,7 +255,6 @@ class Measured:
         return outcome.time
 
     def _contestant(self, examination: Examination) -> Contestant:
-        examination.judged = None  # the outputs that were kept may be gigabytes
         return Contestant(examination, self._settings.timer, self._l2_bytes, self._settings.limits.forward_s)
 
     def _hold(self, digest: str, examination: Examination) -> Held:
@@ -270,6 +268,12 @@ class Measured:
             if held not in keep:
                 held.examination.close()
         self._held = keep
+
+
+def _would_be_kept(request: Request, report: Report) -> bool:
+    """Only what would replace the incumbent, or has none to beat, is worth a second worker and its compilation."""
+    won = report.gain is None or (report.gain.estimate >= request.min_gain and report.gain.low > 0)
+    return request.thorough and won
 
 
 def _failure(error: Exception) -> WorkerFailure | Mismatch | Violation:

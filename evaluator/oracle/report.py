@@ -8,7 +8,7 @@ from typing import Any
 from evaluator.occupancy import occupancy
 from evaluator.oracle.correctness import Violation, WrongOutput
 from evaluator.oracle.exchange import Mismatch
-from evaluator.oracle.worker import WorkerFailure
+from evaluator.oracle.worker import Unjudgeable, WorkerFailure
 from evaluator.request import Request
 from evaluator.verdict import Evidence, Gain, KernelFacts, NumericError, Status, Timing, Verdict
 
@@ -105,6 +105,6 @@ def _status(failure: WorkerFailure) -> Status:
         infra = failure.answer is not None and failure.answer.get("at") == "start"
         return Status.INFRA_ERROR if infra else Status.CRASHED
     bases = set((failure.answer or {}).get("bases", ()))
-    if "NotInterpretable" in bases:
+    if isinstance(failure, Unjudgeable) or "NotInterpretable" in bases:
         return Status.UNCHECKED
     return Status.COMPILE_ERROR if bases & _COMPILE_ERRORS else Status.RUNTIME_ERROR

@@ -40,6 +40,16 @@ def match(reference: torch.nn.Module, claimed: list[dict[str, Any]]) -> Mapping:
     return Mapping("by seed", {}, note)
 
 
+def indistinct(model: torch.nn.Module) -> tuple[str, ...]:
+    """Names of the floating-point parameters whose values are all equal: a kernel that ignores ones or zeros, and is
+    given nothing else, can't be told from one that uses them."""
+    return tuple(
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.is_floating_point() and parameter.numel() > 1 and _constant(parameter.data)
+    )
+
+
 def perturb(model: torch.nn.Module, seed: int) -> None:
     """Add noise to every floating-point parameter, in place: a tenth of its RMS, or 0.1 where all values are equal."""
     generator: dict[torch.device, torch.Generator] = {}
@@ -49,7 +59,14 @@ def perturb(model: torch.nn.Module, seed: int) -> None:
         values = parameter.data
         if values.device not in generator:
             generator[values.device] = torch.Generator(values.device).manual_seed(seed)
-        constant = bool((values == values.flatten()[0]).all())
-        scale = _NOISE_FOR_CONSTANTS if constant else _RELATIVE_NOISE * float(values.double().square().mean().sqrt())
+        scale = (
+            _NOISE_FOR_CONSTANTS
+            if _constant(values)
+            else _RELATIVE_NOISE * float(values.double().square().mean().sqrt())
+        )
         noise = torch.randn(values.shape, generator=generator[values.device], device=values.device)
         values.add_((noise * scale).to(values.dtype))
+
+
+def _constant(values: torch.Tensor) -> bool:
+    return bool((values == values.flatten()[0]).all())

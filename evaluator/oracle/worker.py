@@ -5,6 +5,8 @@ What a worker answers is a claim. A worker that is late, dies or breaks the prot
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol
 
 from evaluator.errors import MachineError
@@ -48,6 +50,13 @@ class Answer(Message):
 
     def __missing__(self, part: str) -> Any:
         raise WorkerFailure("crashed", f"the worker broke the protocol: its answer has no {part}")
+
+
+class Unjudgeable(WorkerFailure):
+    """Nothing is wrong with the candidate so far, but it can't be checked; the reason says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("failed", reason)
 
 
 class WorkerHandle:
@@ -170,6 +179,7 @@ class Pool:
         self._limits = limits
         self._size = size
         self._waiting: list[WorkerHandle] = []
+        self._still = False
 
     def _new(self) -> WorkerHandle:
         return WorkerHandle(self._mode, self._confinement, self._limits)
@@ -181,7 +191,10 @@ class Pool:
             WorkerFailure: it did not start.
         """
         worker = self._waiting.pop(0) if self._waiting else self._new()
-        self.fill()
+        if self._still:
+            worker.thaw()
+        else:
+            self.fill()
         try:
             worker.wait_ready()
         except WorkerFailure:
@@ -198,14 +211,22 @@ class Pool:
         while len(self._waiting) < self._size:
             self._waiting.append(self._new())
 
-    def settle(self) -> None:
-        """Wait until the waiting workers have finished starting, so that they do not disturb a measurement."""
-        for worker in list(self._waiting):
-            try:
-                worker.wait_ready()
-            except WorkerFailure:
-                worker.kill()
-                self._waiting.remove(worker)
+    @contextmanager
+    def quiet(self) -> Iterator[None]:
+        """Stop the waiting workers, whose imports may still go on, and start none, so that they disturb no measurement.
+
+        A worker that is taken meanwhile goes on.
+        """
+        self._still = True
+        try:
+            for worker in self._waiting:
+                worker.freeze()
+            yield
+        finally:
+            self._still = False
+            for worker in self._waiting:
+                worker.thaw()
+            self.fill()
 
     def close(self) -> None:
         """Kill those that wait."""

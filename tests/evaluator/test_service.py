@@ -193,6 +193,15 @@ def test_sizes_are_found_for_a_file_that_names_none(evaluator: Evaluator, task: 
     assert verdict.status is Status.VERIFIED, verdict.reason
 
 
+def test_default_weights_that_were_not_mapped_prove_nothing(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
+    unmapped = MODEL.replace("torch.ones(WIDTH)", "torch.ones(WIDTH * 2)").replace(
+        "self.gain, out", "self.gain[:1000], out"
+    )
+    verdict = judge(evaluator, task, gpu, candidate(unmapped, KERNEL.replace("x * gain", "x")))
+    assert verdict.status is Status.UNCHECKED
+    assert "gain" in verdict.reason
+
+
 def test_a_candidate_without_small_sizes_is_unchecked_with_the_reason(
     evaluator: Evaluator, task: Task, gpu: Gpu
 ) -> None:

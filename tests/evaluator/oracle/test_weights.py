@@ -5,7 +5,7 @@ from torch import nn
 
 from evaluator.inside.model import named_tensors
 from evaluator.inside.tree import dtype_name
-from evaluator.oracle.weights import match, perturb
+from evaluator.oracle.weights import indistinct, match, perturb
 
 
 def claims(model: nn.Module) -> list[dict[str, object]]:
@@ -81,3 +81,10 @@ def test_perturbation_is_small_beside_the_weights_and_leaves_integers_and_buffer
     perturb(linear, 1)
     share = float((linear.weight.detach() - before).std() / before.std())
     assert 0.05 < share < 0.15
+
+
+def test_parameters_that_hide_nothing_but_their_default_are_named() -> None:
+    model = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
+    assert indistinct(model) == ("1.weight", "1.bias")
+    perturb(model, 1)
+    assert indistinct(model) == ()
