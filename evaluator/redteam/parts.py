@@ -109,7 +109,7 @@ def _renamed(source: str, old: str, new: str) -> str:
 
 
 def by_kernel(work: str, init: str = "") -> str:
-    """Class ModelNew over HonestModel whose answer is made by this body of `work(self, *inputs)` and written by a kernel,
+    """Class ModelNew over HonestModel: this body of `work(self, *inputs)` makes the answer, and a kernel writes it,
     so that it can't be told from the real thing by asking whether a kernel wrote the output.
     """
     method = f"    def work(self, *inputs):\n{_indented(work)}\n"
