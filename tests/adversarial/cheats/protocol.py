@@ -24,7 +24,7 @@ _FAKE_FACTS = (
 _FORGED_FACTS = f"""\
 import sys
 
-FACTS = {{"kernels": [{_FAKE_FACTS}], "notes": [], "autotune": {{}}}}
+FACTS = {{"kernels": [{_FAKE_FACTS}], "notes": [], "autotune": {{}}, "sizes": "true", "operators": {{}}}}
 for name, function in (("aot", "compile_candidate"), ("observation", "observe")):
     if f"evaluator.inside.{{name}}" in sys.modules:
         setattr(sys.modules[f"evaluator.inside.{{name}}"], function, lambda *a, **k: FACTS)
@@ -66,6 +66,7 @@ from evaluator.inside.scrutiny import Scrutiny
 def forward(self, message):
     value = self._session.forward()
     value = torch.zeros_like(value) if message.get("stub") else value
+    self._held = value if message.get("hold") else self._held
     answer = self._session.deliver(value, message["output_places"])
     return answer | {{"operators": {{}}, "launched": {{"scaled_relu": 1}}, "shared": [], "types": ["torch.Tensor"]}}
 
