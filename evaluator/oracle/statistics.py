@@ -25,6 +25,20 @@ def summarise(samples_ms: list[float]) -> Timing:
     return Timing(median_ms=median(ordered), low_ms=ordered[low], high_ms=ordered[high], samples_ms=tuple(samples_ms))
 
 
+def pooled(first: Timing, second: Timing) -> Timing:
+    """Times of the same code in two workers: the median of both, in an interval that spans both.
+
+    Where a worker's memory lies is luck that no number of samples in that worker shows.
+    """
+    samples = (*first.samples_ms, *second.samples_ms)
+    return Timing(
+        median_ms=(first.median_ms + second.median_ms) / 2,
+        low_ms=min(first.low_ms, second.low_ms),
+        high_ms=max(first.high_ms, second.high_ms),
+        samples_ms=samples,
+    )
+
+
 def gain(log_ratios: list[float], incumbent: str, incumbent_ms: float) -> Gain:
     """The gain from one log(candidate / incumbent) a round.
 

@@ -21,7 +21,7 @@ from evaluator.verdict import Gain, Timing
 Pair = tuple[Contestant, Contestant]
 FreshPair = Callable[[], AbstractContextManager[Pair]]
 
-LUCK = 0.002  # placement noise beyond which a confirmation takes a fresh pair of workers
+LUCK = 0.002  # placement noise beyond which a nomination may take fresh pairs of workers
 CONFIRMING = 8  # rounds at least
 
 
@@ -105,7 +105,7 @@ class Trial:
         notes = [note] if (note := clocks.note()) else []
         if confirmed:
             count = max(CONFIRMING, len(taken[-1].log_ratios))
-            rounds = self._confirm((candidate, incumbent), rule, fresh, min(count, rule.looks[-1]), notes)
+            rounds = self._confirm((candidate, incumbent), fresh, min(count, rule.looks[-1]), notes)
             found, taken = fixed([rounds.log_ratios], rule.placement), [rounds]
         factor, remarks = _believe(candidate)
         blamed(True, lambda: _believe(incumbent))
@@ -137,15 +137,14 @@ class Trial:
             if word != "more":
                 return word, found
 
-    def _confirm(self, pair: Pair, rule: Rule, fresh: FreshPair, count: int, notes: list[str]) -> Rounds:
-        """Rounds that had no part in the nomination, of a fresh pair where that makes a difference."""
-        if rule.placement > LUCK:
-            try:
-                with fresh() as another, self._begin(another) as session:
-                    session.take(count)
-                    return session.rounds
-            except WorkerFailure as error:
-                notes.append(f"confirmed by the same pair of workers, since a fresh one failed: {error}")
+    def _confirm(self, pair: Pair, fresh: FreshPair, count: int, notes: list[str]) -> Rounds:
+        """Rounds that had no part in the nomination, of a fresh pair: where its memory lies is luck of its own."""
+        try:
+            with fresh() as another, self._begin(another) as session:
+                session.take(count)
+                return session.rounds
+        except WorkerFailure as error:
+            notes.append(f"confirmed by the same pair of workers, since a fresh one failed: {error}")
         with Interleaving(*pair, self._timer, self._canary) as session:
             session.take(count)
             return session.rounds
