@@ -1,13 +1,9 @@
-"""From samples to statements: the interval of a median, and the gain of one candidate over another."""
+"""From samples of one worker or two to a time with its interval."""
 
 import math
-from statistics import NormalDist, mean, median, stdev
+from statistics import NormalDist, median
 
-from evaluator.verdict import Gain, Timing
-
-# Upper 99.5 % points of Student's t by degrees of freedom (any table of the distribution); beyond them, the
-# Cornish-Fisher expansion of the normal point is right to two parts in a thousand.
-_T_995 = (63.657, 9.925, 5.841, 4.604, 4.032, 3.707, 3.499, 3.355, 3.250, 3.169)
+from evaluator.verdict import Timing
 
 
 def summarise(samples_ms: list[float]) -> Timing:
@@ -26,7 +22,7 @@ def summarise(samples_ms: list[float]) -> Timing:
 
 
 def pooled(first: Timing, second: Timing) -> Timing:
-    """Times of the same code in two workers: the median of both, in an interval that spans both.
+    """Times of the same code in two workers: the middle between their medians, in an interval that spans both.
 
     Where a worker's memory lies is luck that no number of samples in that worker shows.
     """
@@ -37,37 +33,3 @@ def pooled(first: Timing, second: Timing) -> Timing:
         high_ms=max(first.high_ms, second.high_ms),
         samples_ms=samples,
     )
-
-
-def gain(log_ratios: list[float], incumbent: str, incumbent_ms: float) -> Gain:
-    """The gain from one log(candidate / incumbent) a round.
-
-    The rounds' mean cancels drift, since each round alternates the two in ABBA order. `low` is the lower one-sided
-    99.5 % bound by Student's t over rounds.
-
-    Raises:
-        ValueError: fewer than two rounds.
-    """
-    rounds = len(log_ratios)
-    if rounds < 2:
-        raise ValueError("a gain needs at least two rounds")
-    centre = mean(log_ratios)
-    margin = t_995(rounds - 1) * stdev(log_ratios) / math.sqrt(rounds)
-    return Gain(
-        estimate=1 - math.exp(centre),
-        low=1 - math.exp(centre + margin),
-        incumbent=incumbent,
-        incumbent_ms=incumbent_ms,
-        rounds=rounds,
-    )
-
-
-def t_995(degrees: int) -> float:
-    """The upper 99.5 % point of Student's t."""
-    if degrees <= len(_T_995):
-        return _T_995[degrees - 1]
-    z = NormalDist().inv_cdf(0.995)
-    first = (z**3 + z) / (4 * degrees)
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / (96 * degrees**2)
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * degrees**3)
-    return z + first + second + third

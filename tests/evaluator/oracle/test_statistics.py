@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from evaluator.oracle.statistics import gain, summarise, t_995
+from evaluator.oracle.statistics import pooled, summarise
 
 
 def test_the_interval_of_a_median_covers_it() -> None:
@@ -27,26 +27,9 @@ def test_impossible_times_are_refused(samples: list[float]) -> None:
         summarise(samples)
 
 
-@pytest.mark.parametrize(
-    ("degrees", "expected"), [(1, 63.657), (9, 3.250), (10, 3.169), (11, 3.106), (19, 2.861), (29, 2.756)]
-)
-def test_student_t_is_that_of_the_tables(degrees: int, expected: float) -> None:
-    assert t_995(degrees) == pytest.approx(expected, abs=2e-3)
-
-
-def test_a_gain_is_a_share_of_the_incumbents_time() -> None:
-    found = gain([math.log(0.9)] * 5, "other", 2.0)
-    assert found.estimate == pytest.approx(0.1)
-    assert found.low == pytest.approx(0.1)
-    assert (found.rounds, found.incumbent_ms) == (5, 2.0)
-
-
-def test_equal_candidates_are_rarely_called_better() -> None:
-    generator = random.Random(3)
-    wins = sum(gain([generator.gauss(0, 0.01) for _ in range(10)], "a", 1.0).low > 0 for _ in range(2000))
-    assert wins / 2000 <= 0.01
-
-
-def test_one_round_is_no_evidence() -> None:
-    with pytest.raises(ValueError, match="two rounds"):
-        gain([0.1], "other", 1.0)
+def test_two_workers_give_one_time_in_an_interval_that_spans_both() -> None:
+    first, second = summarise([1.00, 1.01, 1.02]), summarise([1.10, 1.11, 1.12])
+    both = pooled(first, second)
+    assert both.median_ms == pytest.approx(1.06)
+    assert (both.low_ms, both.high_ms) == (1.00, 1.12)
+    assert both.samples_ms == first.samples_ms + second.samples_ms
