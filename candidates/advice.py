@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from candidates.rules.finding import Finding
 from candidates.text import neutralise
@@ -22,7 +22,7 @@ _LONGEST = 300
 
 
 class Opinion:
-    """An opinion that is being formed while other work goes on; ask for it once."""
+    """An opinion that is being formed while other work goes on; a context manager that leaves no process behind."""
 
     def __init__(self, source: str) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -41,6 +41,16 @@ class Opinion:
                 env={"PATH": os.defpath},
             )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        if self._output is not None:
+            self._output.close()
+
     def findings(self) -> tuple[Finding, ...]:
         """What kernelguard noticed; empty where it is not installed, failed or took too long."""
         if self._process is None or self._output is None:
@@ -48,12 +58,9 @@ class Opinion:
         try:
             self._process.wait(SECONDS)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        with self._output as output:
-            output.seek(0)
-            said = output.read()
-        self._process = self._output = None
+            return ()
+        self._output.seek(0)
+        said = self._output.read()
         with contextlib.suppress(ValueError, TypeError, AttributeError, KeyError):  # another version, another form
             return tuple(dict.fromkeys(_finding(each) for each in json.loads(said)["matched_patterns"]))
         return ()

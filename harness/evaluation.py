@@ -69,9 +69,9 @@ class Judge:
         known = self.store.verdict(digest, self.settings.task.digest, self.fingerprint)
         if known and not fresh and self._answers(known, incumbent):
             return Judged(digest, known, findings, cached=True)
-        opinion = Opinion(source)
-        verdict = self._evaluate(source, digest, incumbent, known, progress)
-        findings += opinion.findings()
+        with Opinion(source) as opinion:
+            verdict = self._evaluate(source, digest, incumbent, known, progress)
+            findings += opinion.findings()
         if findings:
             notes = (*verdict.evidence.findings, *(finding.model_dump(mode="json") for finding in findings))
             verdict = verdict.model_copy(

@@ -65,7 +65,7 @@ def test_a_weakness_is_named(forward: str, name: str) -> None:
 
 
 def test_what_only_other_inputs_tell_apart_is_a_warning() -> None:
-    found = weaknesses("torch.sigmoid(x * 1e-4) * self.gain + y")
+    found = weaknesses("torch.relu(x - 20) * self.gain + y")
     assert found["input 0 unused"].severity == "warning"
     assert "own inputs" in found["input 0 unused"].message
 
