@@ -41,8 +41,8 @@ attempt("pair", lambda: socket.socketpair())
 """
 
 SIGNALS = """
-import os, signal, subprocess, time
-for pid in (1, os.getppid(), os.getsid(os.getppid())):
+import os, sys, time
+for pid in (1, os.getppid(), int(sys.argv[1])):
     try:
         os.kill(pid, 0)
         print("allowed")
@@ -164,7 +164,7 @@ def test_the_network_can_not_be_used(run_reduced: Run) -> None:
 
 
 def test_nobody_else_can_be_signalled(run_reduced: Run) -> None:
-    answer = run_reduced(SIGNALS, timeout_s=20)
+    answer = run_reduced("{python}", "-I", "-S", "-c", SIGNALS, str(os.getpid()), timeout_s=20)
     assert answer.output.splitlines().count("refused") == 3
     assert (answer.code, answer.killed_for) == (0, "")
 
