@@ -65,15 +65,28 @@ class Loans:
     def __init__(self, device: str = "cpu") -> None:
         self._device = device
         self._bytes: dict[int, torch.Tensor] = {}
+        self._pinned: list[torch.Tensor] = []
         self._staged: dict[int, torch.Tensor] = {}
 
     def open(self, descriptions: list[dict[str, Any]], fds: tuple[int, ...]) -> None:
         """Map the described buffers; closes the descriptors."""
         for description in descriptions:
             opened = _open_ipc(description) if "ipc" in description else _open_fd(description, fds)
+            if description.get("pin") and pin(opened):
+                self._pinned.append(opened)
             self._bytes[description["id"]] = opened
         for fd in fds:
             os.close(fd)
+
+    def close(self) -> None:
+        """Unpin what was pinned: only needed where the process lives on.
+
+        The driver would go on copying from the pages that were pinned, whatever is mapped at their address by then.
+        """
+        for raw in self._pinned:
+            unpin(raw)
+        self._pinned.clear()
+        self._bytes.clear()
 
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The tensor at `place`, sharing the lent memory."""
@@ -129,10 +142,7 @@ def unpin(raw: torch.Tensor) -> None:
 
 def _open_fd(description: dict[str, Any], fds: tuple[int, ...]) -> torch.Tensor:
     mapped = mmap.mmap(fds[description["fd"]], description["bytes"])
-    raw = torch.frombuffer(mapped, dtype=torch.uint8)
-    if description.get("pin"):
-        pin(raw)
-    return raw
+    return torch.frombuffer(mapped, dtype=torch.uint8)
 
 
 def _open_ipc(description: dict[str, Any]) -> torch.Tensor:
