@@ -226,14 +226,13 @@ class Loop:
 
     def outcome(self, proposal: Proposal, context: Context) -> Outcome:
         """From the proposal to a decision: extract the code, recognise duplicates, judge, compare."""
-        source, problem = proposal.source, ""
-        if source is None:
+        source, problem = proposal.source, proposal.problem
+        if source is None and not problem:
             broken_source = context.failure.source if context.failure else ""
             extraction = extract.extract(proposal.reply or "", current=broken_source or context.source)
             source, problem = extraction.source, extraction.problem
         if source is None:
-            cut = "The reply was cut off at its length limit. " if proposal.truncated else ""
-            return Outcome("", self.no_code(cut + problem), Decision("failed", cut + problem))
+            return Outcome("", self.no_code(problem), Decision("failed", problem))
         digest = identity.digest(source)
         if digest in self.state.seen:
             return Outcome(digest, None, Decision("duplicate", "the same code was judged before"))
@@ -285,6 +284,7 @@ class Loop:
             proposer=proposal.proposer,
             change=proposal.change,
             model=proposal.model,
+            problem=proposal.problem,
             prompt=self.store.put_text(proposal.prompt) if proposal.prompt else "",
             reply=self.store.put_text(proposal.reply) if proposal.reply else "",
             prompt_tokens=cost.prompt_tokens,
@@ -294,7 +294,7 @@ class Loop:
             calls=cost.calls,
             verdict=outcome.verdict,
             decision=outcome.decision.word,
-            note=outcome.decision.note,
+            note="; ".join(note for note in (outcome.decision.note, proposal.note) if note),
         )
         self.store.add_step(self.record.id, step)
         self.state = self.state.after(step)

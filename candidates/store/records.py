@@ -33,6 +33,7 @@ class Step(Frozen):
     proposer: str = ""
     change: str = ""
     model: str = ""
+    problem: str = ""  # why there was nothing to evaluate, whatever the reply holds
     prompt: str = ""  # hash of the text, see Store.text
     reply: str = ""
     prompt_tokens: int = 0

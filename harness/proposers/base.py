@@ -62,14 +62,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Proposal:
-    """One act of producing a candidate: either a reply that code is to be extracted from, or the code itself."""
+    """One act of producing a candidate: a reply that code is to be extracted from, or the code itself, or a problem."""
 
     proposer: str  # llm | rules | recorded
     change: str  # one line for people: "num_warps 8 -> 4 in ln_gelu_scale"
     source: str | None = None
     prompt: str | None = None
     reply: str | None = None
-    truncated: bool = False  # the reply ended at a length limit
+    problem: str = ""  # why there is nothing to evaluate, whatever the reply holds: it was cut off, or never came
+    note: str = ""  # what was done to get it that a person should know: "from the cache"
     model: str = ""
     cost: Cost = Cost()
 

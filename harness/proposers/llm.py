@@ -9,6 +9,7 @@ from harness.proposers.base import Context, Cost, Proposal
 from prompts.stages import Stage
 
 _UNNAMED = "model reply"
+_CUT = "The reply was cut off at its length limit."
 _CHANGE = 100  # characters
 _THINKING = ("think", "thinking", "reasoning")
 _MARKS = "#*_>-–•` \t"
@@ -50,7 +51,7 @@ class LlmProposer:
             change=summarise(reply.text),
             prompt=prompt,
             reply=reply.text,
-            truncated=reply.truncated,
+            problem=_CUT if reply.truncated else "",
             model=one_line(reply.model),
             cost=cost,
         )

@@ -21,7 +21,7 @@ class RecordedStep:
     source: str | None = None
     change: str = ""
     model: str = ""
-    truncated: bool = False
+    problem: str = ""
     stage: str = ""  # empty: fits every stage
     repair: bool = False
 
@@ -40,6 +40,7 @@ def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
                 source=store.source(step.candidate) if reply is None and step.candidate else None,
                 change=step.change,
                 model=step.model,
+                problem=step.problem,
                 stage=step.stage,
                 repair=step.kind == "repair",
             )
@@ -78,7 +79,7 @@ class RecordedProposer:
             return None
         self._next = index + 1
         step = self._steps[index]
-        if step.reply is None and step.source is None:
+        if step.reply is None and step.source is None and not step.problem:
             raise ModelError(
                 f"Step {index + 1} of the recording holds neither a reply nor code.",
                 "Choose another run with proposer.run=ID; its files may be missing from the store.",
@@ -89,7 +90,7 @@ class RecordedProposer:
             source=None if step.reply is not None else step.source,
             prompt=step.prompt,
             reply=step.reply,
-            truncated=step.truncated,
+            problem=step.problem,
             model=step.model,
         )
 

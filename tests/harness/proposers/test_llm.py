@@ -29,7 +29,7 @@ def test_a_proposal_holds_what_was_sent_and_what_came_back(
     assert server.requests[0]["messages"][0]["content"] == proposal.prompt == f"Improve this:\n{PLAIN}"
     assert proposal.reply == REPLY
     assert proposal.source is None
-    assert proposal.truncated
+    assert "cut off" in proposal.problem
     assert proposal.change == "Use 8 warps"
     assert proposal.model == "small-model-0125"
     assert proposal.cost.calls == 1

@@ -68,3 +68,19 @@ def test_why_not(context: Make) -> None:
 
     assert "finetune" in proposer.why_not(stage())
     assert proposer.why_not(stage().model_copy(update={"name": "memory"})) == ""
+
+
+def test_what_came_with_a_problem_is_proposed_with_it(context: Callable[..., Context]) -> None:
+    steps = (
+        RecordedStep(reply=PLAIN, problem="The reply was cut off at its length limit."),
+        RecordedStep(problem="The prompt is too long for the model."),
+    )
+    proposer = RecordedProposer(steps)
+    asked = context(PLAIN, stage())
+
+    cut, lost = proposer.propose(asked), proposer.propose(asked)
+
+    assert cut is not None
+    assert lost is not None
+    assert (cut.reply, cut.problem) == (PLAIN, steps[0].problem)
+    assert (lost.reply, lost.problem) == (None, steps[1].problem)
