@@ -26,6 +26,7 @@ _SECRET_VALUE = re.compile(
 )
 _NAMED_IN_VALUE = re.compile(r"""["']?\b\w*api_?key\b["']?\s*:""", re.I)
 _PATHS = ("task", "start", "store.root", "store.url", "llm.api_key_file")
+_LISTS = ("stage", "prompt.omit")
 _PLAIN_VALUE = re.compile(r"^[\w./@:%+*?|$-]*$")
 
 
@@ -142,8 +143,8 @@ def _choices(value: str) -> list[str]:
 def write_plainly(overrides: Iterable[str], sweep: bool = False) -> list[str]:
     """The overrides as Hydra's grammar wants them.
 
-    `stage=a,b` means a list unless it is swept over. A path with characters that the grammar keeps for itself is
-    quoted; in a sweep only if such a file exists, since commas and brackets have a meaning there.
+    `stage=a,b` and `prompt.omit=a,b` mean lists unless they are swept over. A path with characters that the grammar
+    keeps for itself is quoted; in a sweep only if such a file exists, since commas and brackets have a meaning there.
     """
     return [_write_plainly(word, sweep) for word in overrides]
 
@@ -153,7 +154,7 @@ def _write_plainly(word: str, sweep: bool) -> str:
     if not match:
         return word
     key, value = match["key"], match["value"]
-    if key == "stage" and "," in value and not sweep and not value.startswith(("[", "'", '"')):
+    if key in _LISTS and "," in value and not sweep and not value.startswith(("[", "'", '"')):
         return f"{match['prefix']}{key}=[{value}]"
     is_path = key in _PATHS and (not sweep or _exists(value))
     if is_path and not _PLAIN_VALUE.match(value) and not value.startswith(("'", '"', "${")):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from prompts.stages import Stage
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
-_SECTIONS = ("llm", "proposer", "search", "budget", "evaluator", "store")
+_SECTIONS = ("llm", "proposer", "search", "prompt", "budget", "evaluator", "store")
 _PLAIN = ("task", "tolerance", "category", "start", "gpu", "stage", "fresh")
 # What may change between two invocations that are the same run: bounds, places, where a key is found, how it is called.
 _NOT_IDENTITY: dict[str, Any] = {
@@ -68,7 +68,8 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
     from evaluator import catalog, devices
     from evaluator.request import EvaluatorSettings
     from harness.proposers.select import choose
-    from harness.settings import BudgetSettings
+    from harness.settings import BudgetSettings, PromptSettings
+    from prompts import parts
     from prompts.catalog import load_stages
 
     unknown = sorted(set(plain) - {*_SECTIONS, *_PLAIN})
@@ -77,6 +78,8 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
     evaluator = _typed(EvaluatorSettings, plain, "evaluator")
     llm = _typed(LlmSettings, plain, "llm")
     stages = load_stages(CONF)
+    prompt = _typed(PromptSettings, plain, "prompt")
+    parts.known(prompt.omit)
     target = devices.choose(str(plain["gpu"]), catalog.load_gpus(CONF), devices.detect(), evaluator.device)
     task = catalog.load_task(
         str(plain["task"]),
@@ -96,6 +99,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         proposer=choose(_typed(ProposerSettings, plain, "proposer"), llm),
         llm=llm,
         search=_typed(SearchSettings, plain, "search"),
+        prompt=prompt,
         budget=_typed(BudgetSettings, plain, "budget"),
         evaluator=evaluator,
         store=place_store(str(store.root), store.url),

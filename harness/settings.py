@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings
@@ -47,6 +47,19 @@ class SearchSettings(Group):
     min_gain: float = 0.02  # fraction of the incumbent's time
 
 
+class PromptSettings(Group):
+    """What a model is shown, and how it is asked to repair."""
+
+    omit: tuple[str, ...] = ()  # parts to leave out (prompts.parts.OPTIONAL)
+    analysis: bool = True  # of a failure, in a call of its own before the one that repairs it
+
+    @field_validator("omit", mode="before")
+    @classmethod
+    def _names(cls, value: object) -> object:
+        names = [value] if isinstance(value, str) else value
+        return sorted(set(names)) if isinstance(names, list | tuple) else names
+
+
 class BudgetSettings(Group):
     """Upper bounds over a run. None: no bound."""
 
@@ -76,6 +89,7 @@ class Settings(Group):
     proposer: ProposerSettings
     llm: LlmSettings
     search: SearchSettings
+    prompt: PromptSettings = PromptSettings()
     budget: BudgetSettings
     evaluator: EvaluatorSettings
     store: StoreSettings

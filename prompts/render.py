@@ -1,6 +1,6 @@
 """Renders the prompt that a model is sent: templates in prompts/templates, data from the context."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFo
 
 from candidates.rules.tables import ALLOWED_MODULES, REFUSED_PATHS
 from evaluator.errors import UsageError
-from prompts import quoting, view
+from prompts import parts, quoting, view
 from prompts.context import PromptContext
 from prompts.facts import collect
 from prompts.stages import Facts
@@ -33,20 +33,25 @@ SHOWN_REFUSALS = (
 __all__ = ["PromptContext", "environment", "render"]
 
 
-def render(context: PromptContext) -> str:
+def render(context: PromptContext, omit: Iterable[str] = ()) -> str:
     """The whole prompt, ending in an empty Python fence that the reply fills.
 
+    Args:
+        context: what there is to show.
+        omit: parts to leave out (`prompts.parts.OPTIONAL`).
+
     Raises:
-        UsageError: the stage names a template that does not exist, or lacks what its template needs (a repair without
-            a failure, an optimisation without current code).
+        UsageError: an unknown part; the stage names a template that does not exist, or lacks what its template needs
+            (a repair without a failure, an optimisation without current code).
     """
+    left_out = parts.known(omit) - ({"reference"} if context.stage.template == "draft" else set())
     _require(context)
     try:
         template = environment().get_template(f"{context.stage.template}.j2")
     except TemplateNotFound as error:
         remedy = "Templates are optimize, draft and repair."
         raise UsageError(f"stage {context.stage.name} names the template {context.stage.template!r}", remedy) from error
-    return template.render(_variables(context)).strip("\n") + "\n"
+    return template.render(parts.without(_variables(context), left_out), omit=left_out).strip("\n") + "\n"
 
 
 @lru_cache(maxsize=1)
@@ -78,7 +83,7 @@ def _require(context: PromptContext) -> None:
 def _variables(context: PromptContext) -> Mapping[str, Any]:
     section = context.stage.section(context.task.category)
     facts = _facts(context)
-    lines, omitted = view.history_lines(context.history)
+    lines, earlier = view.history_lines(context.history)
     return {
         "gpu": context.gpu,
         "stage": context.stage,
@@ -87,8 +92,9 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "example": "single" if context.task.category == "single" else "fusion",
         "section": section,
         "rules": [view.rule_view(rule, facts) for rule in section.rules],
-        "facts_used": view.facts_used(section.rules, facts),
-        "facts": facts,
+        "facts": view.facts_used(section.rules, facts),
+        "subject": view.subject(facts),
+        "reference": context.task.reference,
         "source": context.source,
         "failure": context.failure,
         "failure_error": view.error_line(context.failure.verdict) if context.failure else "",
@@ -96,10 +102,10 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "counters": view.counters(context),
         "legend": view.legend(context),
         "missing": view.missing(context),
-        "static_facts": view.static_facts(context.verdict.kernels if context.verdict else ()),
+        "static": view.static_facts(context.verdict.kernels if context.verdict else ()),
         "time_line": view.time_line(context.verdict),
         "history": lines,
-        "omitted": omitted,
+        "earlier": earlier,
         "names": sort_out(context.api),
         "allowed_imports": sorted(ALLOWED_MODULES),
         "refused": {path: REFUSED_PATHS[path] for path in SHOWN_REFUSALS},

@@ -62,6 +62,21 @@ def facts_used(rules: Iterable[Rule], facts: Facts) -> list[str]:
     return lines
 
 
+def subject(facts: Facts) -> str:
+    """What the facts describe: the current code, or of several kernels the one that was chosen, and why."""
+    if not facts["kernel"]:
+        return "the current code"
+    name = f"kernel {inline(facts['kernel'])}"
+    if (facts["kernels"] or 0) < 2:
+        return name
+    share = facts["time_share_percent"]
+    return (
+        f"{name}, the first of {facts['kernels']}"
+        if share is None
+        else f"{name}, which takes {share} % of the GPU time"
+    )
+
+
 def counters(context: PromptContext) -> str:
     """The profiler's metrics as JSON by kernel, empty if counters were not read."""
     profile = context.profile

@@ -16,10 +16,9 @@ from harness.commands.evaluate import read
 from harness.config import load
 from harness.overrides import keys
 from harness.proposers.base import Context, Failure
-from harness.proposers.select import show
+from harness.proposers.select import writer
 from harness.settings import Settings
 from prompts import facts
-from prompts.render import render
 
 
 def main(words: Sequence[str], debug: bool) -> int:
@@ -35,7 +34,7 @@ def main(words: Sequence[str], debug: bool) -> int:
             "note: this candidate was not evaluated here yet, so the prompt holds no facts about it; a run would know "
             "them (harness evaluate finds them out)."
         )
-    text = render(show(context, settings, triton_api.names()))
+    text = writer(settings, triton_api.names())(context)
     if given.json:
         terminal.print_json(
             {

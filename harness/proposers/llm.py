@@ -1,6 +1,7 @@
 """The llm proposer: renders the prompt, asks the model, hands on what it said."""
 
-from collections.abc import Callable
+from collections.abc import Collection
+from typing import Protocol
 
 from harness.llm.budget import Spent
 from harness.llm.client import ModelClient
@@ -15,6 +16,14 @@ _THINKING = ("think", "thinking", "reasoning")
 _MARKS = "#*_>-–•` \t"
 
 
+class Render(Protocol):
+    """Makes the prompt of a context."""
+
+    def __call__(self, context: Context, omit: Collection[str] = ()) -> str:
+        """The prompt; without the parts named in `omit` (prompts.parts.OPTIONAL), where room is short."""
+        ...
+
+
 class LlmProposer:
     """Every call is one request to the model; it never runs out of proposals by itself.
 
@@ -25,7 +34,7 @@ class LlmProposer:
 
     name = "llm"
 
-    def __init__(self, client: ModelClient, render: Callable[[Context], str]) -> None:
+    def __init__(self, client: ModelClient, render: Render) -> None:
         self._client = client
         self._render = render
 

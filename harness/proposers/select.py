@@ -1,7 +1,7 @@
 """Who proposes, and what the person is told about it before anything is sent."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from evaluator.errors import UsageError
@@ -10,7 +10,7 @@ from harness.llm.address import redact_url
 from harness.llm.client import ModelClient
 from harness.llm.prices import Price, base_url_of, require_price
 from harness.proposers.base import Context, Proposer
-from harness.proposers.llm import LlmProposer
+from harness.proposers.llm import LlmProposer, Render
 from harness.proposers.recorded import RecordedProposer, read_steps
 from harness.proposers.rules import RulesProposer
 from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, Settings
@@ -74,10 +74,19 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
     """
     chosen = choose(settings.proposer, settings.llm, environ)
     if chosen.kind == "llm":
-        return LlmProposer(ModelClient(settings.llm, environ), lambda context: render(show(context, settings, api)))
+        return LlmProposer(ModelClient(settings.llm, environ), writer(settings, api))
     if chosen.kind == "recorded":
         return RecordedProposer(read_steps(store, store.run(chosen.run).id))
     return RulesProposer()
+
+
+def writer(settings: Settings, api: TritonApi) -> Render:
+    """Makes prompts of contexts, without the parts that the settings leave out."""
+
+    def write(context: Context, omit: Collection[str] = ()) -> str:
+        return render(show(context, settings, api), {*settings.prompt.omit, *omit})
+
+    return write
 
 
 def show(context: Context, settings: Settings, api: TritonApi) -> PromptContext:

@@ -10,7 +10,7 @@ from evaluator.catalog import task_names
 from evaluator.errors import UsageError
 from evaluator.request import EvaluatorSettings
 from harness import config, resolution
-from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, SearchSettings, Settings
+from harness.settings import BudgetSettings, LlmSettings, PromptSettings, ProposerSettings, SearchSettings, Settings
 
 REFERENCE = "class Model:\n    pass\n\n\ndef get_inputs():\n    return []\n\n\ndef get_init_inputs():\n    return []\n"
 
@@ -36,6 +36,7 @@ def of_file(name: str) -> dict[str, Any]:
 def test_the_files_say_what_the_types_say() -> None:
     run = of_file("run.yaml")
     assert LlmSettings.model_validate(run["llm"]) == LlmSettings()
+    assert PromptSettings.model_validate(run["prompt"]) == PromptSettings()
     assert BudgetSettings.model_validate(run["budget"]) == BudgetSettings()
     assert SearchSettings.model_validate(of_file("search/default.yaml")) == SearchSettings()
     assert ProposerSettings.model_validate(of_file("proposer/auto.yaml")) == ProposerSettings()
@@ -99,6 +100,7 @@ def test_groups_and_keys_override() -> None:
         ("search.ronds=3", "search.ronds", "search.rounds"),
         ("tolerance=strickt", "strickt", "strict"),
         ("category=fuson", "fuson", "fusion"),
+        ("prompt.omit=[rules,histroy]", "histroy", "history"),
     ],
 )
 def test_unknown_names_are_usage_errors_with_the_near_one(word: str, said: str, near: str) -> None:
@@ -146,6 +148,14 @@ def test_the_key_of_a_run_is_what_was_asked_for() -> None:
     other = ("search.rounds=9", "stage=grid", "task=softmax", "gpu=h100", "llm.temperature=0.5", "tolerance=strict")
     assert [word for word in same if load(word).key != key] == []
     assert [word for word in other if load(word).key == key] == []
+
+
+def test_parts_of_a_prompt_to_leave_out_are_a_set_and_part_of_the_key() -> None:
+    assert load("prompt.omit=rules").prompt.omit == ("rules",)
+    both = load("prompt.omit=rules,history")
+    assert both.prompt.omit == ("history", "rules")
+    assert both.key == load("prompt.omit=[history,rules,history]").key
+    assert len({both.key, load().key, load("prompt.analysis=false").key}) == 3
 
 
 def test_the_key_of_a_run_follows_the_sources_and_not_their_place(tmp_path: Path) -> None:

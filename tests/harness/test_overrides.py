@@ -92,10 +92,11 @@ def test_what_exists_passes(word: str) -> None:
     overrides.refuse_unknown([word], KNOWN, GROUPS)
 
 
-def test_stages_with_commas_are_a_list_unless_swept_over() -> None:
+def test_what_is_a_list_may_be_written_with_commas_unless_it_is_swept_over() -> None:
     assert overrides.write_plainly(["stage=a,b"]) == ["stage=[a,b]"]
     assert overrides.write_plainly(["stage=[a,b]"]) == ["stage=[a,b]"]
     assert overrides.write_plainly(["stage=a,b"], sweep=True) == ["stage=a,b"]
+    assert overrides.write_plainly(["prompt.omit=a,b"]) == ["prompt.omit=[a,b]"]
 
 
 def test_paths_are_quoted_where_the_grammar_would_read_them() -> None:

@@ -1,0 +1,82 @@
+"""Parts that can be left out: each by itself, all at once, and what is said about a name that is none."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from evaluator.errors import UsageError
+from evaluator.gpus import Gpu
+from evaluator.triton_api import TritonApi
+from evaluator.verdict import Profile, Verdict
+from prompts.context import PromptContext
+from prompts.parts import OPTIONAL, known
+from prompts.render import render
+from prompts.stages import Stage
+from tests.prompts.test_render import Attempt, MakeTask
+
+SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and what is seen of it
+    "example": ("draft", "[WORKED EXAMPLE]"),
+    "legend": ("finetune", "[blocks]: program instances launched"),
+    "history": ("finetune", "[TRIED SO FAR]"),
+    "static": ("finetune", "theoretical_occupancy_percent"),
+    "counters": ("finetune", "Hardware counters"),
+    "facts": ("finetune", "Facts that the rules speak of"),
+    "rules": ("finetune", "Low register pressure"),
+    "reference": ("finetune", "class Model(nn.Module)"),
+}
+
+
+@pytest.fixture
+def full(
+    make_task: MakeTask, gpu: Gpu, api: TritonApi, stages: dict[str, Stage], timed: Verdict, profile: Profile
+) -> PromptContext:
+    """Everything that a prompt may show."""
+    task = make_task("fusion")
+    attempts = (Attempt("num_warps 4 -> 8", timed, False),)
+    return PromptContext(
+        task, gpu, stages["finetune"], api, source=task.start, verdict=timed, profile=profile, history=attempts
+    )
+
+
+def test_every_part_has_a_sign() -> None:
+    assert set(SIGNS) == set(OPTIONAL)
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_a_part_is_shown_unless_it_is_left_out(part: str, full: PromptContext, stages: dict[str, Stage]) -> None:
+    stage, sign = SIGNS[part]
+    context = replace(full, stage=stages[stage])
+    whole, less = render(context), render(context, [part])
+    assert sign in whole
+    assert sign not in less
+    assert len(less) < len(whole)
+
+
+@pytest.mark.parametrize("part", OPTIONAL)
+def test_a_part_that_is_left_out_takes_no_other_with_it(
+    part: str, full: PromptContext, stages: dict[str, Stage]
+) -> None:
+    for other, (stage, sign) in SIGNS.items():
+        if other != part and (part, other) != ("counters", "legend"):  # a legend explains the counters
+            assert sign in render(replace(full, stage=stages[stage]), [part]), other
+
+
+def test_parts_are_left_out_one_after_the_other_until_only_the_task_remains(full: PromptContext) -> None:
+    lengths = [len(render(full, OPTIONAL[:count])) for count in range(len(OPTIONAL) + 1)]
+    assert lengths == sorted(lengths, reverse=True)
+    least = render(full, OPTIONAL)
+    for kept in ("# Target GPU", "[CURRENT CODE]", full.source.strip(), "**Task**", "# Output rules (strict)", "RMS"):
+        assert kept in least
+    assert "\n\n\n" not in least.replace("\n\n\nclass", "").replace("\n\n\n@", "")
+
+
+def test_a_draft_keeps_the_reference(full: PromptContext, stages: dict[str, Stage]) -> None:
+    assert "class Model(nn.Module)" in render(replace(full, stage=stages["draft"]), OPTIONAL)
+
+
+def test_an_unknown_part_is_refused_with_the_nearest(full: PromptContext) -> None:
+    with pytest.raises(UsageError, match="histroy") as refused:
+        render(full, ["histroy"])
+    assert "Did you mean history?" in refused.value.remedy
+    assert known(["rules", "facts"]) == {"facts", "rules"}
