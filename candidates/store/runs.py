@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Row
 
 from candidates.store import schema
-from candidates.store.records import RunRecord, State, Step
+from candidates.store.records import Ask, RunRecord, State, Step
 from candidates.store.section import Section, now, only, read
 from evaluator.errors import StoreError
 
@@ -53,6 +53,26 @@ class Runs(Section):
         table = schema.runs
         with self._database.read() as connection:
             return tuple(_run(row) for row in connection.execute(select(table).order_by(table.c.created, table.c.id)))
+
+    def add_ask(self, run_id: str, ask: Ask) -> None:
+        """Append an ask to a run's log. A second one with the same number is refused: two processes share the run."""
+        row = {"run": run_id, "number": ask.number, "after": ask.after, "created": now(), "body": ask.model_dump_json()}
+        with self._database.write() as connection:
+            connection.execute(insert(schema.asks).values(row))
+
+    def change_ask(self, run_id: str, ask: Ask) -> None:
+        """Save what became of the attempts at an ask (`lost`, `open`); its place in the log stays."""
+        table = schema.asks
+        with self._database.write() as connection:
+            where = (table.c.run == run_id, table.c.number == ask.number)
+            connection.execute(update(table).where(*where).values(body=ask.model_dump_json()))
+
+    def asks(self, run_id: str) -> tuple[Ask, ...]:
+        """Everything that a run has asked for, in order."""
+        table = schema.asks
+        with self._database.read() as connection:
+            bodies = connection.execute(select(table.c.body).where(table.c.run == run_id).order_by(table.c.number))
+            return tuple(read(Ask, body) for body in bodies.scalars())
 
     def add_step(self, run_id: str, step: Step) -> None:
         """Append a step to a run's log. A second step with the same index is refused: two processes share the run."""

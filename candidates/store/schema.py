@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-REVISION = "0001"
+REVISION = "0002"
 VERSION_TABLE = "harness_version"  # holds the revision; a database without it is somebody else's
 
 metadata = MetaData()
@@ -57,6 +57,16 @@ steps = Table(
     Column("body", Text, nullable=False),  # the whole step
     UniqueConstraint("run", "position", name="step_position"),
     Index("step_candidate", "candidate"),
+)
+
+asks = Table(
+    "ask",
+    metadata,
+    Column("run", String(8), ForeignKey("run.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("after", Integer, nullable=False),
+    Column("created", _TIME, nullable=False),
+    Column("body", Text, nullable=False),  # the whole ask
 )
 
 verdicts = Table(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from candidates import identity
-from candidates.store import Step, Store
+from candidates.store import Ask, Step, Store, Use
 from evaluator.errors import StoreError, UsageError
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Status, Timing, Verdict
@@ -73,6 +73,21 @@ def test_a_run_goes_on_under_its_key(root: Path) -> None:
             store.run("")
         with pytest.raises(StoreError, match="no run"):
             store.close_run("00000000", "finished", "")
+
+
+def test_asks_are_a_log_and_what_became_of_them_can_be_added(store: Store) -> None:
+    run, other = store.open_run("key", {}), store.open_run("other", {})
+    first = Ask(number=0, after=1, stage="finetune", parent="ab" * 32, reserved=Use(usd=0.2, tokens=100, calls=1))
+    second = Ask(number=1, after=1, stage="finetune", kind="repair", mends=0, operator="repair")
+    store.add_ask(run.id, first)
+    store.add_ask(run.id, second)
+    store.add_ask(other.id, first)
+    with pytest.raises(StoreError, match="refuses"):
+        store.add_ask(run.id, second)
+    lost = first.model_copy(update={"lost": first.reserved, "open": False})
+    store.change_ask(run.id, lost)
+    assert store.asks(run.id) == (lost, second)
+    assert store.asks(other.id) == (first,)
 
 
 def test_steps_are_a_log(store: Store, verdict: Callable[..., Verdict]) -> None:
