@@ -27,6 +27,8 @@ _SECRET_VALUE = re.compile(
 _NAMED_IN_VALUE = re.compile(r"""["']?\b\w*api_?key\b["']?\s*:""", re.I)
 _PATHS = ("task", "start", "store.root", "store.url", "llm.api_key_file")
 _LISTS = ("stage", "prompt.omit")
+_OPEN = "llm.models"  # a mapping whose keys people choose
+_QUOTED_KEY = re.compile(r"""(?P<quote>["'])(?P<key>[^"']*)(?P=quote)\s*:""")
 _PLAIN_VALUE = re.compile(r"^[\w./@:%+*?|$-]*$")
 
 
@@ -145,6 +147,7 @@ def write_plainly(overrides: Iterable[str], sweep: bool = False) -> list[str]:
 
     `stage=a,b` and `prompt.omit=a,b` mean lists unless they are swept over. A path with characters that the grammar
     keeps for itself is quoted; in a sweep only if such a file exists, since commas and brackets have a meaning there.
+    Where people choose the keys of a mapping, setting it adds to it, for which Hydra wants a prefix.
     """
     return [_write_plainly(word, sweep) for word in overrides]
 
@@ -156,11 +159,18 @@ def _write_plainly(word: str, sweep: bool) -> str:
     key, value = match["key"], match["value"]
     if key in _LISTS and "," in value and not sweep and not value.startswith(("[", "'", '"')):
         return f"{match['prefix']}{key}=[{value}]"
+    if not match["prefix"] and (key == _OPEN or key.startswith(f"{_OPEN}.")):
+        return f"++{key}={_QUOTED_KEY.sub(_escape, value)}"
     is_path = key in _PATHS and (not sweep or _exists(value))
     if is_path and not _PLAIN_VALUE.match(value) and not value.startswith(("'", '"', "${")):
         quoted = value.replace("'", "\\'")
         return f"{match['prefix']}{key}='{quoted}'"
     return word
+
+
+def _escape(quoted_key: re.Match[str]) -> str:
+    """A quoted key of a mapping as Hydra reads one: `"qwen3:8b":` becomes `qwen3\\:8b:`."""
+    return re.sub(r"([^\w./-])", r"\\\1", quoted_key["key"]) + ":"
 
 
 def _exists(path: str) -> bool:

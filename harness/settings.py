@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings
@@ -19,6 +19,7 @@ class LlmSettings(Group):
     """Which model writes, and how it is asked. Keys are never settings: only where to find one."""
 
     model: str = ""  # must be named by the person; there is no default model
+    models: dict[str, float] = {}  # or several, each with its weight: how often it is asked (search.arms=weights)
     base_url: str = ""  # empty: OPENAI_BASE_URL, else the SDK's own default
     api_key_env: str = "OPENAI_API_KEY"
     api_key_file: Path | None = None
@@ -39,12 +40,23 @@ class ProposerSettings(Group):
 
 
 class SearchSettings(Group):
-    """When to keep, when to stop."""
+    """When to keep, when to stop, and from what the next candidate is made (harness/search)."""
 
     rounds: int = 8
     patience: int = 8  # rounds without a gain before a stage ends
     repairs: int = 1  # attempts to repair one failure
     min_gain: float = 0.02  # fraction of the incumbent's time
+    strategy: str = "greedy"  # a row of harness.search.select.STRATEGIES
+    width: int = Field(1, ge=1)  # beam: members that are expanded; best_of_n: samples of one parent
+    islands: int = Field(1, ge=1)  # evolution: populations that breed apart
+    migrate_every: int = Field(8, ge=1)  # evolution: answers between two migrations
+    crossover: float = Field(0.0, ge=0, le=1)  # evolution: share of plans that join two elites
+    explore: float = Field(0.0, ge=0, le=1)  # evolution: share of plans that ask for another way
+    selection: Literal["rank", "softmax"] = "rank"  # evolution: how a parent is drawn from the elites
+    temperature: float = Field(0.3, gt=0)  # of softmax, over fitness scaled to 0..1
+    inspirations: int = Field(0, ge=0, le=3)  # other candidates shown in a prompt, at most
+    arms: Literal["weights", "bandit"] = "weights"  # who chooses among several models
+    seed: int = 0  # of every random choice
 
 
 class PromptSettings(Group):

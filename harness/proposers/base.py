@@ -8,6 +8,7 @@ from evaluator.gpus import Gpu
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
 from harness.llm.budget import Spent
+from harness.search.base import Plan
 from prompts.stages import Facts, Stage
 
 
@@ -31,21 +32,36 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Inspiration:
+    """Another candidate that is shown beside the current code: what it is, what was found, and why it is shown."""
+
+    source: str
+    verdict: Verdict
+    why: str  # a clause for the prompt
+
+
+@dataclass(frozen=True)
 class Context:
-    """Everything a proposer may look at."""
+    """Everything a proposer may look at.
+
+    `plan` says what is asked of it: which model writes, by which operator, and the number of the sample. The code that
+    `plan.parent` names is `source`; `inspirations` are what its own name, in the same order.
+    """
 
     task: Task
     gpu: Gpu
     stage: Stage
     round: int  # counts from 1
     digest: str = ""  # of the current code
-    source: str = ""  # the current code: the incumbent, or in a run without a GPU the one last nominated
+    source: str = ""  # the current code: what the proposal is to start from
     verdict: Verdict | None = None  # of the current code
     profile: Profile | None = None  # of the current code
     facts: Facts = field(default_factory=dict)
     history: tuple[Attempt, ...] = ()
     seen: frozenset[str] = frozenset()  # digests of everything tried in this run
     failure: Failure | None = None  # set when a repair is asked for
+    plan: Plan = Plan()
+    inspirations: tuple[Inspiration, ...] = ()
     left_usd: float | None = None  # of the budget: no retry of a lost request is made that could pass it; None: no cap
 
 
