@@ -11,8 +11,9 @@ from typing import Literal
 
 from candidates.store import Store, StoredVerdict
 from candidates.store.records import Provenance
+from evaluator.frozen import Frozen
 from evaluator.sandbox import REDUCED
-from evaluator.verdict import Frozen, KernelFacts, Status, Verdict
+from evaluator.verdict import KernelFacts, Status, Verdict
 
 ID_DIGITS = 12
 

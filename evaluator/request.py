@@ -2,9 +2,10 @@
 
 from typing import Any, Literal
 
+from evaluator.frozen import Frozen
 from evaluator.gpus import Gpu
 from evaluator.tasks import Task
-from evaluator.verdict import Frozen, Timing
+from evaluator.verdict import Timing
 
 
 class Limits(Frozen):

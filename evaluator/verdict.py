@@ -3,7 +3,10 @@
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import Field, model_validator
+
+from evaluator.frozen import Frozen
+from evaluator.work import Ceilings, GpuWork, TaskCost
 
 
 class Status(StrEnum):
@@ -20,12 +23,6 @@ class Status(StrEnum):
     WRONG_OUTPUT = "wrong_output"
     INTEGRITY_VIOLATION = "integrity_violation"
     INFRA_ERROR = "infra_error"
-
-
-class Frozen(BaseModel):
-    """Stored or sent between processes; an infinite error survives JSON as a word."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
 
 class Timing(Frozen):
@@ -100,6 +97,9 @@ class KernelFacts(Frozen):
     fits: bool | None = None  # within the target's limits
     time_share: float | None = None  # of the candidate's GPU time, 0..1
     precision: tuple[str, ...] = ()  # formats below float32 that its code computes in or converts to: tf32, f16, bf16
+    read_bytes: int | None = Field(default=None, ge=0)  # of tensors it loads from, once a launch; a forward
+    written_bytes: int | None = Field(default=None, ge=0)  # of tensors it stores to, likewise
+    dots: bool | None = None  # whether its code multiplies matrices (tl.dot)
 
 
 class Evidence(Frozen):
@@ -116,6 +116,10 @@ class Evidence(Frozen):
     autotune: dict[str, Any] = {}  # kernel -> pinned configuration
     own_share: float | None = None  # of a forward's GPU time in kernels that the candidate defines, 0..1
     torch_operators: dict[str, int] = {}  # that did part of the arithmetic -> elements of the largest tensors touched
+    torch_flops: dict[str, int] = {}  # of a forward, by the torch operator that did them; contractions only
+    gpu_work: tuple[GpuWork, ...] = ()  # what ran on the GPU during one forward, largest first
+    cost: TaskCost | None = None  # what the task can't do without; None if it could not be counted
+    ceilings: Ceilings | None = None  # of the device, if they were measured
     ablated: bool = False  # without its kernels the output was seen to break
     seconds: dict[str, float] = {}  # wall time by step
     notes: tuple[str, ...] = ()  # foreign GPU use, sizes that were shrunk, a fallback taken

@@ -17,6 +17,7 @@ from harness.llm.budget import limits
 from harness.progress import Progress
 from harness.proposers.base import Context, Failure, Metered, Proposal, Proposer
 from harness.state import State
+from prompts import headroom
 from prompts.stages import Stage
 
 MACHINE_FAILURES = 2  # infra_error verdicts in a row after which a run is given up
@@ -159,7 +160,13 @@ class Loop:
             return ""
         if over := self.course.over(index, stage, self.state):
             return over
-        return self.exhausted.get(index, "")
+        return self.exhausted.get(index, "") or self.without_headroom(stage)
+
+    def without_headroom(self, stage: Stage) -> str:
+        """Why what the current code was measured to reach leaves this stage nothing to gain; empty if it may."""
+        current = self.state.verdicts.get(self.state.current)
+        known = self.incumbents.standing(self.state.current, current).facts if current else {}
+        return headroom.stop(known, stage, self.settings.search.min_gain)
 
     def halted(self) -> str:
         """Why the whole run stops here, to be gone on with later; empty if it needn't."""

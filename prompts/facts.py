@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from evaluator.gpus import Gpu
 from evaluator.verdict import KernelFacts, Profile, Verdict
+from prompts import headroom
 from prompts.conditions import Kind
 from prompts.metrics import load_metrics
 from prompts.stages import Facts
@@ -78,6 +79,19 @@ _ROWS = (
         ("sm_throughput", "dram_throughput"),
     ),
     Fact("time_share_percent", "number", "%", "this kernel's part of the candidate's GPU time", "timing"),
+    Fact("own_share_percent", "number", "%", "all own kernels' part of the candidate's GPU time", "timing"),
+    Fact("achieved_gb_s", "number", "GB/s", "bytes of the kernel's tensors, each once, over its time", "timing"),
+    Fact("achieved_tflop_s", "number", "TFLOP/s", "the task's contractions over the time of the kernel", "timing"),
+    Fact("bound", "word", "", "what the kernel's floor is made of: memory or compute", "timing"),
+    Fact("roof", "word", "", "the ceiling that roofline_percent is a part of", "timing"),
+    Fact("roofline_percent", "number", "%", "the least time that its work needs, over the kernel's time", "timing"),
+    Fact("headroom_percent", "number", "%", "the most of the forward that tuning this kernel could gain", "timing"),
+    Fact("own_headroom_percent", "number", "%", "the same for all own kernels together", "timing"),
+    Fact("elsewhere", "word", "", "the largest part of the forward outside of the own kernels", "timing"),
+    Fact("elsewhere_share_percent", "number", "%", "that part's share of the GPU time", "timing"),
+    Fact("elsewhere_roofline_percent", "number", "%", "what that part reaches of elsewhere_rate", "timing"),
+    Fact("elsewhere_headroom_percent", "number", "%", "the most that taking that part over could gain", "timing"),
+    Fact("elsewhere_rate", "word", "", "the rate that a kernel in that part's place could use", "timing"),
     Fact("time_ms", "number", "ms", "median time of one forward, cold L2", "timing"),
     Fact("speedup_eager", "number", "x", "eager PyTorch's time over the candidate's", "timing"),
     Fact("speedup_compile", "number", "x", "torch.compile's time over the candidate's", "timing"),
@@ -97,6 +111,7 @@ def collect(verdict: Verdict | None, profile: Profile | None, gpu: Gpu) -> Facts
     facts: Facts = dict.fromkeys(FACTS)
     facts |= {metric.fact: counters.get(key) for key, metric in load_metrics().items() if metric.fact}
     facts |= _known(_of_verdict(verdict) | _of_kernel(static))
+    facts |= headroom.collect(verdict, gpu, name) if verdict else {}
     facts["kernel"] = name or None
     if facts["limited_by"] is None:
         facts["limited_by"] = _smallest_limit(counters)

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from evaluator.verdict import Frozen, Verdict
+from evaluator.frozen import Frozen
+from evaluator.verdict import Verdict
 
 State = Literal["running", "finished", "interrupted"]
 Kind = Literal["start", "proposal", "repair"]

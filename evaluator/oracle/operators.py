@@ -5,23 +5,14 @@ The policy lists names of ATen operators (`mm`, `gelu`), of the groups below (`c
 next to nothing compared with the task's own tensors, such as a scale computed from a few weights.
 """
 
-import re
-from collections.abc import Callable
-
 import torch
 
 from evaluator.errors import UsageError
+from evaluator.work import family, plain_name
 
 ANY = "any"
 
-_GROUPS: dict[str, Callable[[str], bool]] = {
-    "convolution": lambda name: "conv" in name,
-    "matmul": lambda name: (
-        bool(re.fullmatch(r"(scaled_|int_|sparse_)?(add|badd|baddb|b|addb)?mm|(add)?mv|v?dot", name))
-        or name in {"linear", "matmul", "einsum", "addr", "addmm_activation"}
-    ),
-    "attention": lambda name: "attention" in name,
-}
+_GROUPS = ("convolution", "matmul", "attention")
 _FREE = frozenset(
     {
         "alias",
@@ -112,7 +103,9 @@ def working(elements: dict[str, int], largest: int, negligible: float) -> dict[s
         negligible: the part of `largest` from which on it counts.
     """
     return {
-        name: count for name, count in elements.items() if _plain(name) not in _FREE and count >= negligible * largest
+        name: count
+        for name, count in elements.items()
+        if plain_name(name) not in _FREE and count >= negligible * largest
     }
 
 
@@ -124,13 +117,5 @@ def forbidden(names: dict[str, int], policy: tuple[str, ...]) -> dict[str, int]:
 
 
 def _allowed(name: str, policy: tuple[str, ...]) -> bool:
-    plain = _plain(name)
-    for entry in policy:
-        if entry in (name, plain) or _plain(entry) == plain or (entry in _GROUPS and _GROUPS[entry](plain)):
-            return True
-    return False
-
-
-def _plain(name: str) -> str:
-    """`relu_` and `_softmax` as `relu` and `softmax`, `native_layer_norm` as `layer_norm`."""
-    return re.sub(r"^(native|cudnn|miopen|mkldnn|thnn)_", "", name.strip("_"))
+    plain = plain_name(name)
+    return any(entry in (name, plain, family(name)) or plain_name(entry) == plain for entry in policy)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from evaluator.errors import OracleError, UsageError
+from evaluator.frozen import Frozen
 from evaluator.redteam import parts
 from evaluator.redteam.cheats import Cheat, cheats, control
 from evaluator.tasks import Task
-from evaluator.verdict import Frozen, Status, Verdict
+from evaluator.verdict import Status, Verdict
 
 ADVANTAGE = 0.9
 """A cheat gains something if its time is below this share of the honest candidate's."""

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from evaluator.verdict import Frozen
+from evaluator.frozen import Frozen
 
 Severity = Literal["fault", "warning", "accepted", "unknown"]
 

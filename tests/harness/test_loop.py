@@ -22,6 +22,7 @@ from harness.proposers.rules import RulesProposer
 from harness.settings import BudgetSettings, SearchSettings, Settings
 from harness.state import State
 from prompts.stages import Stage
+from tests.evaluator.verdicts import default_task
 from tests.harness import recording
 from tests.harness.recording import (
     API,
@@ -381,3 +382,20 @@ def test_the_incumbent_is_profiled_once_and_the_profile_is_kept(bench: Any) -> N
     run = bench(MEASURED, Script(ROUNDS), search=SIX)
     run.go()
     assert run.evaluator.profiled == [digest(0), digest(1), digest(5)]
+
+
+def test_a_stage_without_headroom_ends_before_anything_is_proposed(bench: Any) -> None:
+    run = bench({digest(0): default_task()}, Script(ROUNDS), search=SIX)
+    assert run.go() == Ending(True, "all stages are done")
+    assert told(run.steps) == [("start", 0, "start", "verified")]
+    assert run.evaluator.profiled == []
+    assert "finetune ends: norm_gelu_scale_kernel runs at 92 %" in run.said
+    assert "at most 1.2 % is left, below min_gain 2 %" in run.said
+    assert "stage draft could take it" in run.said
+
+
+def test_headroom_that_is_worth_having_goes_on(bench: Any) -> None:
+    modest = SearchSettings(rounds=1, min_gain=0.005)
+    run = bench({digest(0): default_task(), digest(1): default_task()}, Script(ROUNDS), search=modest)
+    run.go()
+    assert [kind for kind, *_ in told(run.steps)] == ["start", "proposal"]
