@@ -229,7 +229,7 @@ class Loop:
         if broken.verdict is None:
             return None
         source = self.store.source(broken.candidate) if broken.candidate else ""
-        return Failure(source, broken.verdict, findings_of(broken.verdict))
+        return Failure(source, broken.verdict, findings_of(broken.verdict), broken.candidate)
 
     def outcome(self, proposal: Proposal, context: Context) -> Outcome:
         """From the proposal to a decision: extract the code, recognise duplicates, judge, compare."""
@@ -280,7 +280,7 @@ class Loop:
 
     def save(self, proposal: Proposal, outcome: Outcome, place: Place) -> None:
         """Add the step to the log, fold it into the state, show it."""
-        cost = proposal.cost
+        cost, analysis = proposal.cost, proposal.analysis
         step = Step(
             index=len(self.state.steps),
             stage=place.stage,
@@ -294,6 +294,8 @@ class Loop:
             problem=proposal.problem,
             prompt=self.store.put_text(proposal.prompt) if proposal.prompt else "",
             reply=self.store.put_text(proposal.reply) if proposal.reply else "",
+            analysis_prompt=self.store.put_text(analysis.prompt) if analysis else "",
+            analysis_reply=self.store.put_text(analysis.reply) if analysis else "",
             prompt_tokens=cost.prompt_tokens,
             completion_tokens=cost.completion_tokens,
             usd=cost.usd,

@@ -27,8 +27,10 @@ class Note(Protocol):
 
 
 class FailedAttempt(Protocol):
-    """The attempt to repair: its source (empty if the reply held no code), verdict and static findings."""
+    """The attempt to repair: its source and digest (empty if the reply held no code), verdict and static findings."""
 
+    @property
+    def digest(self) -> str: ...
     @property
     def source(self) -> str: ...
     @property
@@ -38,8 +40,10 @@ class FailedAttempt(Protocol):
 
 
 class PastAttempt(Protocol):
-    """An earlier proposal of the run and what came of it."""
+    """An earlier proposal of the run and what came of it. `digest` is empty if no code came out of the reply."""
 
+    @property
+    def digest(self) -> str: ...
     @property
     def change(self) -> str: ...
     @property
@@ -53,7 +57,8 @@ class PromptContext:
     """Everything that one prompt may show.
 
     `source`, `verdict`, `profile` and `facts` (`prompts.facts.collect`) describe the current code; `failure` is set
-    for a repair and only then. With `prefer_patch` the reply may edit the current code instead of repeating it.
+    for a repair and only then, `analysis` once a model has said what is wrong with it. With `prefer_patch` the reply
+    may edit the current code instead of repeating it.
     """
 
     task: Task
@@ -66,4 +71,5 @@ class PromptContext:
     facts: Facts = field(default_factory=dict)
     history: Sequence[PastAttempt] = ()
     failure: FailedAttempt | None = None
+    analysis: str = ""
     prefer_patch: bool = False

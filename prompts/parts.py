@@ -16,6 +16,7 @@ PARTS: Mapping[str, str] = {
     "history": "what was tried in this run, and what it did",
     "static": "registers, spills, occupancy and launches of each kernel",
     "counters": "the hardware counters of each kernel",
+    "repeats": "which earlier attempts failed as the one that is to be repaired",
     "facts": "the values that the stage's rules speak of",
     "rules": "the stage's rules, each with what decides it",
     "reference": "the PyTorch module to replace, except in a draft, which can't be made without it",

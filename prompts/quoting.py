@@ -5,6 +5,7 @@ import re
 from candidates.text import neutralise
 
 _BACKTICKS = re.compile("`{3,}")
+CLIPPED = 4000  # characters that are left of a long text
 _SPACE = re.compile(r"\s+")
 
 
@@ -21,7 +22,7 @@ def inline(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 3].rstrip() + "..."
 
 
-def clipped(text: str, head: int = 1500, tail: int = 2500) -> str:
+def clipped(text: str, head: int = CLIPPED - 2500, tail: int = 2500) -> str:
     """The beginning and the end of a long text, with a line between them that says how much is left out."""
     if len(text) <= head + tail:
         return text

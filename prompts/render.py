@@ -17,6 +17,7 @@ from prompts.triton_names import sort_out
 
 TEMPLATES = Path(__file__).parent / "templates"
 _KINDS = {"single": "single operator", "fusion": "fused operators", "network": "network of several layers"}
+_MENDING = ("repair", "analysis")  # templates about code that failed
 
 SHOWN_REFUSALS = (
     "torch.compile",
@@ -34,7 +35,7 @@ __all__ = ["PromptContext", "environment", "render"]
 
 
 def render(context: PromptContext, omit: Iterable[str] = ()) -> str:
-    """The whole prompt, ending in an empty Python fence that the reply fills.
+    """The whole prompt, ending in an empty Python fence that the reply fills; only an analysis asks for no code.
 
     Args:
         context: what there is to show.
@@ -49,7 +50,7 @@ def render(context: PromptContext, omit: Iterable[str] = ()) -> str:
     try:
         template = environment().get_template(f"{context.stage.template}.j2")
     except TemplateNotFound as error:
-        remedy = "Templates are optimize, draft and repair."
+        remedy = "Templates are optimize, draft, repair and analysis."
         raise UsageError(f"stage {context.stage.name} names the template {context.stage.template!r}", remedy) from error
     return template.render(parts.without(_variables(context), left_out), omit=left_out).strip("\n") + "\n"
 
@@ -71,7 +72,7 @@ def environment() -> Environment:
 
 
 def _require(context: PromptContext) -> None:
-    if context.stage.template == "repair" and context.failure is None:
+    if context.stage.template in _MENDING and context.failure is None:
         raise UsageError("there is nothing to repair: no failed attempt was given", "Choose another stage.")
     if context.stage.template == "optimize" and not context.source.strip():
         raise UsageError(
@@ -98,6 +99,8 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "source": context.source,
         "failure": context.failure,
         "failure_error": view.error_line(context.failure.verdict) if context.failure else "",
+        "repeats": view.repeat_lines(context.failure, context.history),
+        "analysis": context.analysis.strip(),
         "profile": context.profile,
         "counters": view.counters(context),
         "legend": view.legend(context),
@@ -115,7 +118,7 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
 
 def _facts(context: PromptContext) -> Facts:
     """For a repair, the facts of what failed; else those given, over what the verdict and the profile say."""
-    if context.stage.template == "repair" and context.failure is not None:
+    if context.stage.template in _MENDING and context.failure is not None:
         return collect(context.failure.verdict, None, context.gpu)
     given = {name: value for name, value in context.facts.items() if value is not None}
     return collect(context.verdict, context.profile, context.gpu) | given

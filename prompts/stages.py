@@ -54,7 +54,7 @@ class Stage(BaseModel):
     name: str
     title: str
     order: int = 100  # position among stages when several are run or listed
-    template: str = "optimize"  # prompts/templates/NAME.j2: optimize | draft | repair
+    template: str = "optimize"  # prompts/templates/NAME.j2: optimize | draft | repair | analysis
     single: Section
     fusion: Section
     autotune: Autotune = Autotune()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evaluator.verdict import KernelFacts, Timing, Verdict
-from prompts import conditions
-from prompts.context import PastAttempt, PromptContext
+from prompts import conditions, repeats
+from prompts.context import FailedAttempt, PastAttempt, PromptContext
 from prompts.facts import FACTS, missing_metrics
 from prompts.metrics import load_metrics
 from prompts.quoting import inline
@@ -144,12 +144,30 @@ def history_lines(history: Iterable[PastAttempt]) -> tuple[list[str], int]:
     """The latest attempts, one line each, numbered over the whole run; and how many earlier ones are left out."""
     attempts = list(history)
     omitted = max(0, len(attempts) - HISTORY)
-    lines = [f"{number}. {_attempt(each)}" for number, each in enumerate(attempts, 1) if number > omitted]
+    first: dict[str, int] = {}
+    lines = []
+    for number, each in enumerate(attempts, 1):
+        same = first.setdefault(each.digest, number) if each.digest else number
+        if number > omitted:
+            lines.append(f"{number}. {_attempt(each, same if same < number else None)}")
     return lines, omitted
 
 
-def _attempt(attempt: PastAttempt) -> str:
+def repeat_lines(failure: FailedAttempt | None, history: Iterable[PastAttempt]) -> list[str]:
+    """The latest attempts before this failure that had its code or failed the same way, one line each."""
+    if failure is None:
+        return []
+    lines = []
+    for number, each in repeats.earlier(failure, history)[-HISTORY:]:
+        how = "the same code" if each.digest and each.digest == failure.digest else "the same error"
+        lines.append(f"attempt {number} ({inline(each.change, 160) or 'a new version'}): {how}.")
+    return lines
+
+
+def _attempt(attempt: PastAttempt, original: int | None) -> str:
     change = inline(attempt.change, 160) or "a new version"
+    if original is not None:
+        return f"{change}: the very code of attempt {original} once more; it counted for nothing."
     return f"{change}: {_outcome(attempt.verdict)} {'Kept.' if attempt.kept else 'Not kept.'}"
 
 

@@ -75,6 +75,8 @@ class Step(Frozen):
     sample: int = 0
     prompt: str = ""  # hash of the text, see Store.text
     reply: str = ""
+    analysis_prompt: str = ""  # of the question that was asked before a repair, and the hash of its answer
+    analysis_reply: str = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     usd: float | None = 0.0  # None: the model's price is not known

@@ -1,10 +1,10 @@
 """`harness prompt stage=… [candidate=…]`: exactly what a model would be sent; nothing is sent or evaluated."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from candidates import identity
-from candidates.static_rules import Finding
 from candidates.store import Store
 from candidates.text import neutralise
 from evaluator import triton_api
@@ -14,38 +14,53 @@ from evaluator.verdict import Profile, Status, Verdict
 from harness import archive, arguments, terminal
 from harness.commands.evaluate import read
 from harness.config import load
+from harness.incumbents import findings_of
 from harness.overrides import keys
 from harness.proposers.base import Context, Failure
 from harness.proposers.select import writer
 from harness.settings import Settings
 from prompts import facts
 
+ANSWER = "(the answer to the first call)"
+SECOND = f"\n{'=' * 20} the second call: {'=' * 20}\n\n"
+
 
 def main(words: Sequence[str], debug: bool) -> int:
-    """Print the prompt of one stage for one candidate, by default the task's starting point."""
+    """Print the prompt of one stage for one candidate, by default the task's starting point.
+
+    A repair is two calls, unless `prompt.analysis` is off: both are printed, the second with a mark in place of the
+    answer to the first.
+    """
     given, overrides = arguments.parse(arguments.parser("prompt"), words)
     candidate = keys(overrides).get("candidate", "")
     settings = load([word for word in overrides if not word.startswith("candidate=")])
     if len(settings.stages) != 1:
         raise UsageError("A prompt belongs to one stage.", "Name one with stage=NAME.")
     context = gather(settings, candidate)
-    if context.source and context.verdict is None:
+    if context.source and context.verdict is None and context.failure is None:
         terminal.stderr().print(
             "note: this candidate was not evaluated here yet, so the prompt holds no facts about it; a run would know "
             "them (harness evaluate finds them out)."
         )
-    text = writer(settings, triton_api.names())(context)
+    write = writer(settings, triton_api.names())
+    analysis = write(context, analyse=True) if context.failure and settings.prompt.analysis else None
+    if analysis and context.failure:
+        context = replace(context, failure=replace(context.failure, analysis=ANSWER))
+    text = write(context)
     if given.json:
         terminal.print_json(
             {
                 "task": settings.task.name,
                 "stage": settings.stages[0].name,
-                "candidate": context.digest or None,
+                "candidate": (context.failure.digest if context.failure else context.digest) or None,
+                "analysis": analysis,
                 "prompt": text,
             }
         )
-    else:
-        print(neutralise(text), end="")
+        return 0
+    if analysis:
+        print(neutralise(analysis), end=SECOND)
+    print(neutralise(text), end="")
     return 0
 
 
@@ -70,7 +85,7 @@ def gather(settings: Settings, candidate: str) -> Context:
             raise UsageError(
                 "A repair prompt needs a candidate that failed.", "Name one that was evaluated here: candidate=ID."
             )
-        failure = Failure(source, verdict, tuple(Finding.model_validate(f) for f in verdict.evidence.findings))
+        failure = Failure(source, verdict, findings_of(verdict), identity.digest(source))
         source, verdict, profile = task.start, None, None
     return Context(
         task=task,

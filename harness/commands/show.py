@@ -15,12 +15,14 @@ from harness.archive import StoredVerdict
 from harness.config import load_store
 from harness.reports import verdict as reports
 
+PARTS = ("source", "prompt", "reply", "analysis")
+
 
 def main(words: Sequence[str], debug: bool) -> int:
     """Print verdicts, profile, origin and source; prompt and reply when asked for."""
     parser = arguments.parser("show")
     parser.add_argument("id", metavar="ID", help="the beginning of a candidate's ID")
-    for part in ("source", "prompt", "reply"):
+    for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true", help=f"only the {part}, as it is but harmless to print")
     given, overrides = arguments.parse(parser, words)
     with archive.open_existing(load_store(overrides)) as store:
@@ -28,7 +30,7 @@ def main(words: Sequence[str], debug: bool) -> int:
         if given.json:
             terminal.print_json(as_json(store, digest))
             return 0
-        parts = [part for part in ("source", "prompt", "reply") if getattr(given, part)]
+        parts = [part for part in PARTS if getattr(given, part)]
         for part in parts:
             print(neutralise(text_of(store, digest, part)))
         if not parts:
@@ -42,11 +44,26 @@ def origins(store: Store, digest: str) -> list[Step]:
 
 
 def text_of(store: Store, digest: str, part: str) -> str:
-    """Its source, or the prompt or the reply that it came from; empty if it came from neither."""
+    """Its source, or the prompt or the reply that it came from; empty if it came from neither.
+
+    An analysis, which a repair may come from, is shown whole: the question and the answer.
+    """
     if part == "source":
         return store.source(digest)
+    if part == "analysis":
+        exchange = analysis_of(store, digest)
+        return f"{exchange['prompt']}\n[REPLY]\n\n{exchange['reply']}" if exchange else ""
     hashes = [getattr(step, part) for step in origins(store, digest) if getattr(step, part)]
     return store.text(hashes[0]) if hashes else ""
+
+
+def analysis_of(store: Store, digest: str) -> dict[str, str] | None:
+    """What was asked and answered about the failure that this candidate repairs; None if nothing was."""
+    step = next((step for step in origins(store, digest) if step.analysis_prompt), None)
+    if step is None:
+        return None
+    reply = store.text(step.analysis_reply) if step.analysis_reply else ""
+    return {"prompt": store.text(step.analysis_prompt), "reply": reply}
 
 
 def profile_of(store: Store, found: StoredVerdict) -> Profile | None:
@@ -76,6 +93,7 @@ def as_json(store: Store, digest: str) -> dict[str, Any]:
         "proposals": [step.model_dump(mode="json", exclude={"verdict"}) for step in steps],
         "prompt": text_of(store, digest, "prompt") or None,
         "reply": text_of(store, digest, "reply") or None,
+        "analysis": analysis_of(store, digest),
     }
 
 
@@ -119,4 +137,5 @@ def print_origin(step: Step, console: Console) -> None:
     console.print(Text(neutralise(said)), soft_wrap=True)
     console.print(Text(neutralise(f"          {step.decision}. {step.note}".rstrip())), soft_wrap=True)
     if step.prompt or step.reply:
-        console.print(Text("          --prompt and --reply print what it came from", style="dim"))
+        also = "--analysis, " if step.analysis_prompt else ""
+        console.print(Text(f"          {also}--prompt and --reply print what it came from", style="dim"))

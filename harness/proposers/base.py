@@ -29,6 +29,8 @@ class Failure:
     source: str  # what was tried; empty if the reply held no code
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
+    digest: str = ""  # of the source
+    analysis: str = ""  # what a model said is wrong with it, once it was asked
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,31 @@ class Cost:
     seconds: float = 0.0
     calls: int = 0
 
+    def __add__(self, other: "Cost") -> "Cost":
+        """Both; what is unknown stays so."""
+        return Cost(
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            None if self.usd is None or other.usd is None else self.usd + other.usd,
+            self.seconds + other.seconds,
+            self.calls + other.calls,
+        )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One question to a model and its answer."""
+
+    prompt: str
+    reply: str
+
 
 @dataclass(frozen=True)
 class Proposal:
-    """One act of producing a candidate: a reply that code is to be extracted from, or the code itself, or a problem."""
+    """One act of producing a candidate: a reply that code is to be extracted from, or the code itself, or a problem.
+
+    A repair may have been preceded by an `analysis` of the failure; `cost` is that of both.
+    """
 
     proposer: str  # llm | rules | recorded
     change: str  # one line for people: "num_warps 8 -> 4 in ln_gelu_scale"
@@ -89,6 +112,7 @@ class Proposal:
     note: str = ""  # what was done to get it that a person should know: "from the cache"
     model: str = ""
     cost: Cost = Cost()
+    analysis: Exchange | None = None
 
 
 class Proposer(Protocol):

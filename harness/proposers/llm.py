@@ -1,12 +1,16 @@
-"""The llm proposer: renders the prompt, asks the model, hands on what it said."""
+"""The llm proposer: renders the prompt, asks the model, hands on what it said. A repair takes two questions."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Protocol
 
+from candidates import reasoning
+from harness.llm.answers import Reply
 from harness.llm.budget import Spent
 from harness.llm.client import ModelClient
 from harness.llm.text import one_line
-from harness.proposers.base import Context, Cost, Proposal
+from harness.proposers.base import Context, Cost, Exchange, Proposal
+from prompts.quoting import CLIPPED
 from prompts.stages import Stage
 
 _UNNAMED = "model reply"
@@ -19,42 +23,62 @@ _MARKS = "#*_>-–•` \t"
 class Render(Protocol):
     """Makes the prompt of a context."""
 
-    def __call__(self, context: Context, omit: Collection[str] = ()) -> str:
-        """The prompt; without the parts named in `omit` (prompts.parts.OPTIONAL), where room is short."""
+    def __call__(self, context: Context, omit: Collection[str] = (), analyse: bool = False) -> str:
+        """The prompt; without the parts named in `omit` (prompts.parts.OPTIONAL), where room is short.
+
+        With `analyse` it asks what is wrong with the context's failure, and for no code.
+        """
         ...
 
 
 class LlmProposer:
-    """Every call is one request to the model; it never runs out of proposals by itself.
+    """Asks the model; it never runs out of proposals by itself.
+
+    A proposal is one request. A repair is two: what is wrong, then the code that mends it, asked with that answer.
 
     Args:
         client: where the model is.
         render: makes the prompt of a context.
+        analysis: whether a failure is analysed before its repair is asked for.
     """
 
     name = "llm"
 
-    def __init__(self, client: ModelClient, render: Render) -> None:
+    def __init__(self, client: ModelClient, render: Render, analysis: bool = True) -> None:
         self._client = client
         self._render = render
+        self._analysis = analysis
 
     def why_not(self, stage: Stage) -> str:
         """A model can be asked in any stage."""
         return ""
 
     def worst(self, context: Context) -> Spent:
-        """What one reply of the greatest length costs; `usd` is None if the price is not known."""
-        return self._client.worst(self._render(context))
+        """What replies of the greatest length cost; `usd` is None if the price is not known."""
+        if not self._analyses(context):
+            return self._client.worst(self._render(context))
+        longest = _analysed(context, "x" * (CLIPPED + 1))
+        return self._client.worst(self._render(context, analyse=True)) + self._client.worst(self._render(longest))
 
     def propose(self, context: Context) -> Proposal | None:
-        """One reply to one prompt.
+        """One reply that should hold code; for a failure after a reply that says what is wrong.
 
         Raises:
             ModelError: the server refuses, can't be reached, or kept failing.
         """
+        if not self._analyses(context):
+            return self._proposal(context)
+        prompt = self._render(context, analyse=True)
+        reply = self._client.complete(prompt, cap_usd=context.left_usd)
+        proposal = self._proposal(_spent(_analysed(context, finding(reply.text)), reply.usd))
+        return replace(proposal, analysis=Exchange(prompt, reply.text), cost=_cost(reply) + proposal.cost)
+
+    def _analyses(self, context: Context) -> bool:
+        return self._analysis and context.failure is not None
+
+    def _proposal(self, context: Context) -> Proposal:
         prompt = self._render(context)
         reply = self._client.complete(prompt, cap_usd=context.left_usd)
-        cost = Cost(reply.prompt_tokens, reply.completion_tokens, reply.usd, reply.seconds, reply.attempts)
         return Proposal(
             proposer=self.name,
             change=summarise(reply.text),
@@ -62,8 +86,29 @@ class LlmProposer:
             reply=reply.text,
             problem=_CUT if reply.truncated else "",
             model=one_line(reply.model),
-            cost=cost,
+            cost=_cost(reply),
         )
+
+
+def finding(reply: str) -> str:
+    """What an analysis says, without how the model came to it; reasoning alone is better than nothing."""
+    parts = reasoning.split(reply)
+    return parts.answer.strip() or parts.reasoning.strip()
+
+
+def _analysed(context: Context, analysis: str) -> Context:
+    assert context.failure is not None
+    return replace(context, failure=replace(context.failure, analysis=analysis))
+
+
+def _spent(context: Context, usd: float | None) -> Context:
+    """The context with less of the budget left."""
+    left = context.left_usd
+    return context if left is None or usd is None else replace(context, left_usd=max(0.0, left - usd))
+
+
+def _cost(reply: Reply) -> Cost:
+    return Cost(reply.prompt_tokens, reply.completion_tokens, reply.usd, reply.seconds, reply.attempts)
 
 
 def summarise(reply: str) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluator.errors import ModelError
-from harness.proposers.base import Context, Proposal
+from harness.proposers.base import Context, Exchange, Proposal
 from prompts.stages import Stage
 
 if TYPE_CHECKING:
-    from candidates.store import Store
+    from candidates.store import Step, Store
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class RecordedStep:
     problem: str = ""
     stage: str = ""  # empty: fits every stage
     repair: bool = False
+    analysis: Exchange | None = None
 
 
 def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
@@ -43,9 +44,17 @@ def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
                 problem=step.problem,
                 stage=step.stage,
                 repair=step.kind == "repair",
+                analysis=_analysis(store, step),
             )
         )
     return tuple(found)
+
+
+def _analysis(store: "Store", step: "Step") -> Exchange | None:
+    if not step.analysis_prompt:
+        return None
+    reply = store.text(step.analysis_reply) if step.analysis_reply else ""
+    return Exchange(store.text(step.analysis_prompt), reply)
 
 
 class RecordedProposer:
@@ -92,6 +101,7 @@ class RecordedProposer:
             reply=step.reply,
             problem=step.problem,
             model=step.model,
+            analysis=step.analysis,
         )
 
     def _find(self, context: Context) -> int | None:

@@ -74,7 +74,7 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
     """
     chosen = choose(settings.proposer, settings.llm, environ)
     if chosen.kind == "llm":
-        return LlmProposer(ModelClient(settings.llm, environ), writer(settings, api))
+        return LlmProposer(ModelClient(settings.llm, environ), writer(settings, api), settings.prompt.analysis)
     if chosen.kind == "recorded":
         return RecordedProposer(read_steps(store, store.run(chosen.run).id))
     return RulesProposer()
@@ -83,18 +83,19 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
 def writer(settings: Settings, api: TritonApi) -> Render:
     """Makes prompts of contexts, without the parts that the settings leave out."""
 
-    def write(context: Context, omit: Collection[str] = ()) -> str:
-        return render(show(context, settings, api), {*settings.prompt.omit, *omit})
+    def write(context: Context, omit: Collection[str] = (), analyse: bool = False) -> str:
+        return render(show(context, settings, api, analyse), {*settings.prompt.omit, *omit})
 
     return write
 
 
-def show(context: Context, settings: Settings, api: TritonApi) -> PromptContext:
+def show(context: Context, settings: Settings, api: TritonApi, analyse: bool = False) -> PromptContext:
     """What the prompt shows of a proposer's context; a failure is shown under the stage that repairs."""
+    repair = settings.repair.model_copy(update={"template": "analysis"}) if analyse else settings.repair
     return PromptContext(
         task=context.task,
         gpu=context.gpu,
-        stage=settings.repair if context.failure else context.stage,
+        stage=repair if context.failure else context.stage,
         api=api,
         source=context.source,
         verdict=context.verdict,
@@ -102,6 +103,7 @@ def show(context: Context, settings: Settings, api: TritonApi) -> PromptContext:
         facts=context.facts,
         history=context.history,
         failure=context.failure,
+        analysis=context.failure.analysis if context.failure else "",
     )
 
 

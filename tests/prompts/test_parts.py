@@ -8,12 +8,12 @@ import pytest
 from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.triton_api import TritonApi
-from evaluator.verdict import Profile, Verdict
+from evaluator.verdict import Profile, Status, Verdict
 from prompts.context import PromptContext
 from prompts.parts import OPTIONAL, known
 from prompts.render import render
 from prompts.stages import Stage
-from tests.prompts.test_render import Attempt, MakeTask
+from tests.prompts.test_render import Attempt, Failure, MakeTask, failed
 
 SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and what is seen of it
     "example": ("draft", "[WORKED EXAMPLE]"),
@@ -21,6 +21,7 @@ SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and
     "history": ("finetune", "[TRIED SO FAR]"),
     "static": ("finetune", "theoretical_occupancy_percent"),
     "counters": ("finetune", "Hardware counters"),
+    "repeats": ("repair", "[SEEN BEFORE]"),
     "facts": ("finetune", "Facts that the rules speak of"),
     "rules": ("finetune", "Low register pressure"),
     "reference": ("finetune", "class Model(nn.Module)"),
@@ -33,9 +34,11 @@ def full(
 ) -> PromptContext:
     """Everything that a prompt may show."""
     task = make_task("fusion")
-    attempts = (Attempt("num_warps 4 -> 8", timed, False),)
+    wrong = failed(Status.WRONG_OUTPUT, "2 of 512 elements differ")
+    attempts = (Attempt("num_warps 4 -> 8", timed, False), Attempt("wider blocks", wrong, False))
+    known = {"source": task.start, "verdict": timed, "profile": profile, "history": attempts}
     return PromptContext(
-        task, gpu, stages["finetune"], api, source=task.start, verdict=timed, profile=profile, history=attempts
+        task, gpu, stages["finetune"], api, failure=Failure(task.start, wrong, digest="b" * 64), **known
     )
 
 

@@ -35,6 +35,7 @@ class Attempt:
     change: str
     verdict: Verdict
     kept: bool
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Failure:
     source: str
     verdict: Verdict
     findings: tuple[Finding, ...] = ()
+    digest: str = ""
 
 
 def failed(status: Status, reason: str, error: NumericError | None = None) -> Verdict:
@@ -117,6 +119,36 @@ def test_golden_repair(
 ) -> None:
     task = make_task(category)
     compare(f"repair-{category}", render(replace(context, stage=stages["repair"], task=task, failure=failure)))
+
+
+@pytest.mark.parametrize("category", ["single", "fusion", "network"])
+def test_golden_analysis_and_the_repair_that_follows(
+    category: Category, context: PromptContext, failure: Failure, stages: dict[str, Stage], make_task: MakeTask
+) -> None:
+    stage = stages["repair"].model_copy(update={"template": "analysis"})
+    asked = replace(context, stage=stage, task=make_task(category), failure=failure)
+    compare(f"analysis-{category}", render(asked))
+    said = "1. Line 11: `tl.relu` does not exist.\n2. The kernel can't be compiled.\n3. Use `tl.maximum(x, 0.0)`."
+    compare(f"repair-analysed-{category}", render(replace(asked, stage=stages["repair"], analysis=said)))
+
+
+def test_who_fails_again_is_told_so(context: PromptContext, failure: Failure, stages: dict[str, Stage]) -> None:
+    again = replace(failure, verdict=failed(Status.WRONG_OUTPUT, "7 of 640 elements differ"), digest="b" * 64)
+    attempts = (
+        Attempt("wider blocks", failed(Status.WRONG_OUTPUT, "2 of 512 elements differ"), False, "a" * 64),
+        Attempt("another mask", failed(Status.COMPILE_ERROR, "2 of 512 elements differ"), False, "c" * 64),
+        Attempt("no mask", again.verdict, False, "b" * 64),
+        Attempt("no mask at all", again.verdict, False, "b" * 64),
+    )
+    asked = replace(context, stage=stages["repair"], failure=again, history=attempts)
+    said = render(asked).split("[SEEN BEFORE]")[1].split("[TRIED")[0]
+    assert "- attempt 1 (wider blocks): the same error." in said
+    assert "- attempt 3 (no mask): the same code." in said
+    assert "another mask" not in said
+    assert "attempt 4" not in said
+    assert "4. no mask at all: the very code of attempt 3 once more" in render(asked)
+    once = replace(asked, history=attempts[1:3])
+    assert "[SEEN BEFORE]" not in render(once)
 
 
 def test_golden_without_counters_and_by_patch(context: PromptContext, compiled: Verdict) -> None:

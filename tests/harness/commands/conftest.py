@@ -11,6 +11,7 @@ from tests.harness import recording
 HOSTILE = "\x1b[2J\x1b]0;owned\x07[bold red]not markup[/]"
 FINGERPRINT = "f" * 16
 PROMPT = "Make it faster.\n"
+QUESTION = "What is wrong?\n"
 REPLY = f"Fewer warps {HOSTILE}\n"
 
 
@@ -64,7 +65,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 prompt=store.put_text(PROMPT),
                 reply=store.put_text(REPLY),
             ),
-            step(2, 2, verdict=verdicts[2], decision="failed", parent=recording.digest(1)),
+            step(
+                2,
+                2,
+                kind="repair",
+                verdict=verdicts[2],
+                decision="failed",
+                parent=recording.digest(1),
+                analysis_prompt=store.put_text(QUESTION),
+                analysis_reply=store.put_text(REPLY),
+            ),
         ]
         for number, verdict in enumerate(verdicts):
             digest = store.put_candidate(recording.source(number))

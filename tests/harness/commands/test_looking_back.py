@@ -8,7 +8,7 @@ import pytest
 
 from candidates import identity
 from tests.harness import recording
-from tests.harness.commands.conftest import PROMPT
+from tests.harness.commands.conftest import PROMPT, QUESTION, REPLY
 from tests.harness.shell import harness
 
 START, BEST, WRONG = (recording.digest(factor) for factor in range(3))
@@ -17,6 +17,7 @@ READING = (
     ("show", BEST[:10]),
     ("show", WRONG[:10]),
     ("show", BEST[:10], "--reply"),
+    ("show", WRONG[:10], "--analysis"),
     ("diff", START[:10], WRONG[:10]),
     ("lineage", WRONG[:10]),
 )
@@ -74,6 +75,16 @@ def test_everything_about_a_candidate(results: Path) -> None:
     for said in ("1 ms", "2.00x", "launch__grid_size", "by llm (some-model)", "kept", "class ModelNew"):
         assert said in shown
     assert harness("show", BEST[:10], "--prompt", folder=results).stdout.strip() == PROMPT.strip()
+
+
+def test_the_analysis_that_a_repair_came_from(results: Path) -> None:
+    found = json.loads(harness("show", WRONG[:10], "--json", folder=results).stdout)
+    assert found["analysis"] == {"prompt": QUESTION, "reply": REPLY}
+    shown = harness("show", WRONG[:10], "--analysis", folder=results).stdout
+    assert shown.startswith(QUESTION)
+    assert "Fewer warps" in shown
+    assert "--analysis, --prompt and --reply" in harness("show", WRONG[:10], folder=results).stdout
+    assert json.loads(harness("show", BEST[:10], "--json", folder=results).stdout)["analysis"] is None
 
 
 def test_the_difference_of_two(results: Path) -> None:

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
+from evaluator.verdict import Status, Verdict
 from harness.llm.client import ModelClient
-from harness.proposers.base import Context, Metered
-from harness.proposers.llm import LlmProposer, summarise
+from harness.proposers.base import Context, Exchange, Failure, Metered
+from harness.proposers.llm import LlmProposer, finding, summarise
 from harness.settings import LlmSettings
 from tests.harness.llm.serving import ScriptedServer, answers
 from tests.harness.proposers.conftest import stage
@@ -52,6 +53,73 @@ def test_the_worst_case_is_above_what_a_reply_costs(
     assert worst.calls == 1
     assert worst.tokens == 2000 + 500
     assert worst.usd == pytest.approx((2000 * 1.0 + 500 * 2.0) / 1e6)
+
+
+class Written:
+    """Prompts that say what they were made for."""
+
+    def __call__(self, context: Context, omit: Collection[str] = (), analyse: bool = False) -> str:
+        if context.failure is None:
+            return "Propose."
+        return "What is wrong?" if analyse else f"Mend it. It is: {context.failure.analysis or 'unknown'}"
+
+
+BROKEN = Failure(PLAIN, Verdict(status=Status.COMPILE_ERROR, reason="no", task="t", device="rtx4090"))
+
+
+def test_a_repair_is_an_analysis_and_a_fix_and_both_are_counted(
+    server: ScriptedServer, context: Callable[..., Context]
+) -> None:
+    server.script = [answers("<think>Hm.</think>\nLine 3 is wrong."), answers(REPLY)]
+    settings = LlmSettings(model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0)
+
+    with ModelClient(settings, {}) as client:
+        proposal = LlmProposer(client, Written()).propose(context(PLAIN, stage(), failure=BROKEN))
+
+    assert proposal is not None
+    assert proposal.analysis == Exchange("What is wrong?", "<think>Hm.</think>\nLine 3 is wrong.")
+    assert (proposal.prompt, proposal.reply) == ("Mend it. It is: Line 3 is wrong.", REPLY)
+    assert [sent["messages"][0]["content"] for sent in server.requests] == ["What is wrong?", proposal.prompt]
+    assert proposal.cost.calls == 2
+    assert (proposal.cost.prompt_tokens, proposal.cost.completion_tokens) == (2000, 400)
+    assert proposal.cost.usd == pytest.approx(2 * (1000 * 1.0 + 200 * 2.0) / 1e6)
+
+
+def test_without_analysis_a_repair_is_one_call(server: ScriptedServer, context: Callable[..., Context]) -> None:
+    server.script = [answers(REPLY)]
+    settings = LlmSettings(model="m", base_url=server.url)
+
+    with ModelClient(settings, {}) as client:
+        proposal = LlmProposer(client, Written(), analysis=False).propose(context(PLAIN, stage(), failure=BROKEN))
+
+    assert proposal is not None
+    assert proposal.analysis is None
+    assert proposal.prompt == "Mend it. It is: unknown"
+
+
+def test_the_worst_case_of_a_repair_covers_both_calls(server: ScriptedServer, context: Callable[..., Context]) -> None:
+    settings = LlmSettings(model="m", base_url=server.url, max_tokens=500)
+    failed = context(PLAIN, stage(), failure=BROKEN)
+
+    with ModelClient(settings, {}) as client:
+        worst = LlmProposer(client, Written()).worst(failed)
+        single = LlmProposer(client, Written(), analysis=False).worst(failed)
+
+    assert worst.calls == 2
+    assert worst.tokens > single.tokens + 500 + 4000 / 2  # the analysis is part of the second prompt
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("<think>Hm.</think>\nLine 3.", "Line 3."),
+        ("<analysis>Line 3.</analysis>", "Line 3."),
+        ("Line 3.", "Line 3."),
+        (" ", ""),
+    ],
+)
+def test_a_finding_is_the_answer_or_for_want_of_one_the_reasoning(reply: str, said: str) -> None:
+    assert finding(reply) == said
 
 
 @pytest.mark.parametrize(

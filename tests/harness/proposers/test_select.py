@@ -10,7 +10,7 @@ from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task, Tolerance
 from evaluator.triton_api import TritonApi
 from evaluator.verdict import Status, Verdict
-from harness.proposers.base import Context, Failure
+from harness.proposers.base import Context, Exchange, Failure
 from harness.proposers.rules import RulesProposer
 from harness.proposers.select import announce, choose, proposer
 from harness.settings import (
@@ -158,7 +158,7 @@ def test_a_model_gets_the_rendered_prompt(
 def test_a_failure_is_shown_under_the_stage_that_repairs(
     store: Store, server: ScriptedServer, context: Callable[..., Context]
 ) -> None:
-    server.script = [answers("Fixed.")]
+    server.script = [answers("A power of two is missing."), answers("Fixed.")]
     asked = proposer(settings(model="m"), store, API, {"OPENAI_BASE_URL": server.url})
     verdict = Verdict(status=Status.COMPILE_ERROR, reason="BLOCK must be a power of 2", task="t", device="rtx4090")
     failure = Failure(PLAIN.replace("BLOCK=1024", "BLOCK=1000"), verdict)
@@ -169,6 +169,10 @@ def test_a_failure_is_shown_under_the_stage_that_repairs(
     assert proposal.prompt is not None
     assert "BLOCK must be a power of 2" in proposal.prompt
     assert "BLOCK=1000" in proposal.prompt
+    assert "A power of two is missing." in proposal.prompt
+    assert proposal.analysis is not None
+    assert "BLOCK=1000" in proposal.analysis.prompt
+    assert "plain text without code" in proposal.analysis.prompt
 
 
 def test_a_saved_run_is_replayed(store: Store, context: Callable[..., Context]) -> None:
@@ -179,6 +183,8 @@ def test_a_saved_run_is_replayed(store: Store, context: Callable[..., Context]) 
     store.add_step(run.id, Step(index=0, kind="start", candidate=digest, decision="start"))
     store.add_step(run.id, Step(index=1, change="8 warps", **common, **said))
     store.add_step(run.id, Step(index=2, change="r", **common))
+    asked = {"analysis_prompt": store.put_text("Why?"), "analysis_reply": store.put_text("Because.")}
+    store.add_step(run.id, Step(index=3, kind="repair", **common, **said, **asked))
 
     replayed = proposer(settings("recorded", run=run.id[:6]), store, API, {})
     made = context(PLAIN, stage())
@@ -189,3 +195,8 @@ def test_a_saved_run_is_replayed(store: Store, context: Callable[..., Context]) 
     assert second is not None
     assert (second.source, second.reply) == (PLAIN, None)
     assert third is None
+    failure = Failure(PLAIN, Verdict(status=Status.COMPILE_ERROR, task="t", device="rtx4090"))
+    mended = replayed.propose(context(PLAIN, stage(), failure=failure))
+    assert mended is not None
+    assert mended.analysis == Exchange("Why?", "Because.")
+    assert (mended.reply, mended.cost.calls) == ("Use 8 warps.", 0)
