@@ -72,6 +72,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 verdict=verdicts[2],
                 decision="failed",
                 parent=recording.digest(1),
+                prompt=store.put_text(PROMPT),
+                reply=store.put_text(REPLY),
                 analysis_prompt=store.put_text(QUESTION),
                 analysis_reply=store.put_text(REPLY),
             ),
