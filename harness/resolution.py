@@ -28,7 +28,7 @@ _NOT_IDENTITY: dict[str, Any] = {
     "key": True,
     "note": True,
     "proposer": {"reason"},
-    "llm": {"api_key_env", "api_key_file", "timeout_s", "attempts"},
+    "llm": {"api_key_env", "api_key_file", "stream", "timeout_s", "silence_s", "attempts", "concurrency", "cache"},
     "task": {"path", "title"},
     "evaluator": {"pool"},
 }

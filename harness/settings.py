@@ -23,12 +23,23 @@ class LlmSettings(Group):
     base_url: str = ""  # empty: OPENAI_BASE_URL, else the SDK's own default
     api_key_env: str = "OPENAI_API_KEY"
     api_key_file: Path | None = None
+    api: Literal["chat", "responses"] = "chat"  # the interface: chat completions, which all servers speak
+    stream: bool = True
     temperature: float | None = None  # None: the server's default
-    max_tokens: int = 16_384
-    timeout_s: float = 300.0  # for one attempt, and between two pieces of a stream
-    attempts: int = 5  # of one request, retries included
+    max_tokens: int = Field(default=16_384, ge=1)
+    continue_truncated: bool = True  # an answer that ends at max_tokens is gone on with, once
+    timeout_s: float = Field(default=300.0, gt=0)  # for one attempt as a whole
+    silence_s: float = Field(default=120.0, gt=0)  # between two pieces of a stream, once text has begun to come
+    attempts: int = Field(default=5, ge=1)  # of one request, retries included
+    concurrency: int = Field(default=4, ge=1)  # requests in flight at most; fewer while the server is busy
+    cache: bool = False  # answer what was asked before from the store; all answers are kept there anyway
     usd_per_million_input: float | None = None  # overrides the price table, e.g. 0 for a local model
     usd_per_million_output: float | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models that may be asked; the first one unless a plan names another."""
+        return tuple(dict.fromkeys(name for name in (self.model, *self.models) if name))
 
 
 class ProposerSettings(Group):

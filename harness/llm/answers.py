@@ -1,12 +1,29 @@
-"""From the body of a chat completion to a reply, allowing for the ways in which servers deviate from the format."""
+"""What comes back from a model, and its account."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from evaluator.errors import ModelError
+from harness.llm.budget import Spent
 from harness.llm.prices import Price, estimate_tokens
-from harness.llm.retrying import PassingFailure, is_passing
-from harness.llm.text import scrub
+from harness.llm.questions import Question
+
+LENGTH = "length"
+_CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS")
+_WITHHELD = ("content_filter", "SAFETY", "RECITATION")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One body, read. Tokens are None where the server counted none."""
+
+    text: str
+    reasoning: str = ""  # of models that show it apart from the answer
+    finish_reason: str = ""  # empty if the server did not say
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    model: str = ""
+    requests: int = 1  # that were sent for it: more than one if the server refused an argument first
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -19,85 +36,90 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     seconds: float  # wall time, waits included
-    attempts: int
+    attempts: int  # requests that were sent
     model: str  # as the server names it, else as it was asked for
     usd: float | None  # None: the price is not known
     estimated: bool = False  # the server did not count tokens, or an attempt was lost: figures are estimates
+    notes: tuple[str, ...] = ()  # what a person should know about how it came about
 
     @property
     def truncated(self) -> bool:
         """True if the answer ended at a length limit."""
-        return self.finish_reason in ("length", "max_tokens")
+        return self.finish_reason in _CUT
+
+    @property
+    def withheld(self) -> bool:
+        """True if the server kept the answer, or the rest of it, to itself."""
+        return self.finish_reason in _WITHHELD
+
+    @property
+    def spent(self) -> Spent:
+        """What it cost."""
+        return Spent(usd=self.usd, tokens=self.prompt_tokens + self.completion_tokens, calls=self.attempts)
+
+    def reused(self, note: str) -> "Reply":
+        """The same, at what it costs the second time: nothing."""
+        free = replace(self, prompt_tokens=0, completion_tokens=0, seconds=0.0, attempts=0, usd=0.0, estimated=False)
+        return replace(free, notes=(*self.notes, note))
+
+    def continued(self, more: "Reply", text: str) -> "Reply":
+        """This reply and the one that went on from it, as one with this text."""
+        return replace(
+            more,
+            text=text,
+            reasoning=self.reasoning + more.reasoning,
+            prompt_tokens=self.prompt_tokens + more.prompt_tokens,
+            completion_tokens=self.completion_tokens + more.completion_tokens,
+            seconds=self.seconds + more.seconds,
+            attempts=self.attempts + more.attempts,
+            usd=None if self.usd is None or more.usd is None else self.usd + more.usd,
+            estimated=self.estimated or more.estimated,
+            notes=(*self.notes, *(note for note in more.notes if note not in self.notes)),
+        )
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One body, read."""
+class Tries:
+    """How an answer came about: requests sent, answers that were lost on the way, wall seconds."""
 
-    text: str
-    reasoning: str
-    finish_reason: str
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    model: str
+    requests: int
+    lost: int
+    seconds: float
 
 
-def read_answer(body: bytes, secrets: tuple[str, ...]) -> Answer:
-    """The first choice of a chat completion.
-
-    Raises:
-        PassingFailure: the body is no JSON object (cut off, or an error page), or holds an error that may pass.
-        ModelError: the body is whole, and holds no answer.
-    """
-    shown = scrub(body.decode(errors="replace"), secrets)
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise PassingFailure(
-            f"The model's server sent something that is not JSON: {shown or '(nothing)'}",
-            "Check llm.base_url: it usually ends in /v1.",
-            answered=True,
-        ) from None
-    if not isinstance(data, dict):
-        raise ModelError(f"The model's server sent JSON that is no chat completion: {shown}", _CHECK)
-    _refuse_error(data.get("error"), secrets)
-    choices = data.get("choices")
-    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise ModelError(f"The model's server sent an answer without choices: {shown}", _CHECK)
-    message = choices[0].get("message")
-    if not isinstance(message, dict):
-        raise ModelError(f"The model's server sent a choice without a message: {shown}", _CHECK)
-    usage = _object(data.get("usage"))
-    return Answer(
-        text=_text(message.get("content")) or _text(message.get("refusal")),
-        reasoning=_text(message.get("reasoning_content")) or _text(message.get("reasoning")),
-        finish_reason=_text(choices[0].get("finish_reason")),
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=_count(usage.get("completion_tokens")),
-        model=_text(data.get("model")),
+def account(answer: Answer, question: Question, price: Price | None, tries: Tries) -> Reply:
+    """The reply with its cost. Each lost attempt is counted at its worst: the whole answer written and billed."""
+    prompt_tokens = answer.prompt_tokens or estimate_tokens(question.text)
+    completion_tokens = answer.completion_tokens or estimate_tokens(answer.text + answer.reasoning)
+    counted = answer.prompt_tokens is not None and answer.completion_tokens is not None
+    finish_reason = answer.finish_reason
+    if not finish_reason and counted and completion_tokens >= question.max_tokens:
+        finish_reason = LENGTH  # the server does not say why it stopped; its count does
+    prompt_tokens *= 1 + tries.lost
+    completion_tokens += question.max_tokens * tries.lost
+    return Reply(
+        text=answer.text,
+        reasoning=answer.reasoning,
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        seconds=round(tries.seconds, 3),
+        attempts=tries.requests,
+        model=answer.model or question.model,
+        usd=price.usd(prompt_tokens, completion_tokens) if price else None,
+        estimated=tries.lost > 0 or not counted,
+        notes=answer.notes,
     )
 
 
-_CHECK = "Check that llm.base_url names a server that speaks the OpenAI chat completions format."
+def loss(question: Question, price: Price | None, tries: Tries) -> Spent:
+    """What lost attempts cost at their worst, when no answer came of them."""
+    prompt_tokens, completion_tokens = estimate_tokens(question.text) * tries.lost, question.max_tokens * tries.lost
+    usd = price.usd(prompt_tokens, completion_tokens) if price else (0.0 if not tries.lost else None)
+    return Spent(usd=usd, tokens=prompt_tokens + completion_tokens, calls=tries.requests)
 
 
-def _refuse_error(error: object, secrets: tuple[str, ...]) -> None:
-    """Some gateways report an error under status 200."""
-    if not error:
-        return
-    described = error if isinstance(error, dict) else {"message": str(error)}
-    problem = f"The model's server answered with an error: {scrub(_text(described.get('message')), secrets)}"
-    code = described.get("code")
-    if isinstance(code, int) and is_passing(code):
-        raise PassingFailure(problem)
-    raise ModelError(problem, "Check llm.model and llm.base_url.")
-
-
-def _object(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(content: object) -> str:
+def text_of(content: object) -> str:
     """Content as a string: servers send a string, nothing, or a list of parts."""
     if isinstance(content, str):
         return content
@@ -109,40 +131,21 @@ def _text(content: object) -> str:
 def _part(part: object) -> str:
     if not isinstance(part, dict) or part.get("type", "text") not in ("text", "output_text"):
         return ""
-    text = part.get("text")
-    return text if isinstance(text, str) else ""
+    return text_of(part.get("text"))
 
 
-def _count(value: object) -> int | None:
-    """A number of tokens, None if it is missing or absurd (zero is what servers that don't count report)."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+def count_of(usage: dict[str, Any], *names: str) -> int | None:
+    """A number of tokens under the first of these names that holds one; None if it is missing or absurd.
+
+    Zero is what servers that don't count report.
+    """
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None
 
 
-@dataclass(frozen=True)
-class Request:
-    """What was sent, as far as accounts need it."""
-
-    prompt: str
-    model: str
-    max_tokens: int
-    price: Price | None
-
-
-def account(answer: Answer, request: Request, attempts: int, lost: int, seconds: float) -> Reply:
-    """The reply with its cost. Each lost attempt is counted at its worst: the whole answer written and billed."""
-    prompt_tokens = answer.prompt_tokens or estimate_tokens(request.prompt)
-    completion_tokens = answer.completion_tokens or estimate_tokens(answer.text + answer.reasoning)
-    prompt_tokens, completion_tokens = prompt_tokens * (1 + lost), completion_tokens + request.max_tokens * lost
-    counted = answer.prompt_tokens is not None and answer.completion_tokens is not None
-    return Reply(
-        text=answer.text,
-        reasoning=answer.reasoning,
-        finish_reason=answer.finish_reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        seconds=seconds,
-        attempts=attempts,
-        model=answer.model or request.model,
-        usd=request.price.usd(prompt_tokens, completion_tokens) if request.price else None,
-        estimated=lost > 0 or not counted,
-    )
+def object_of(value: object) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}

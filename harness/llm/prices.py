@@ -61,8 +61,8 @@ def base_url_of(settings: LlmSettings, environ: Mapping[str, str]) -> str:
     return settings.base_url or environ.get("OPENAI_BASE_URL", "").strip() or DEFAULT_BASE_URL
 
 
-def find_price(settings: LlmSettings, environ: Mapping[str, str]) -> Price | None:
-    """The price of the configured model, or None if nobody knows it.
+def find_price(settings: LlmSettings, environ: Mapping[str, str], model: str = "") -> Price | None:
+    """The price of a model, by default the first that is configured, or None if nobody knows it.
 
     Figures in the settings come first (both or, with the other from elsewhere, one). A server on this machine counts
     as free: that is a statement, not a finding, since it could pass requests on; whoever runs such a proxy sets the
@@ -72,7 +72,7 @@ def find_price(settings: LlmSettings, environ: Mapping[str, str]) -> Price | Non
     given_in, given_out = settings.usd_per_million_input, settings.usd_per_million_output
     if given_in is not None and given_out is not None:
         return Price(given_in, given_out, "settings")
-    found = Price(0.0, 0.0, "this machine") if is_loopback(url) else _listed(settings.model, url)
+    found = Price(0.0, 0.0, "this machine") if is_loopback(url) else _listed(model or settings.names[0], url)
     if found is None or (given_in is None and given_out is None):
         return found
     return Price(
@@ -82,21 +82,24 @@ def find_price(settings: LlmSettings, environ: Mapping[str, str]) -> Price | Non
     )
 
 
-def require_price(settings: LlmSettings, budget: BudgetSettings, environ: Mapping[str, str]) -> Price | None:
-    """`find_price`, refusing a spending cap that could not be kept.
+def require_prices(
+    settings: LlmSettings, budget: BudgetSettings, environ: Mapping[str, str]
+) -> dict[str, Price | None]:
+    """`find_price` for every model that may be asked, refusing a spending cap that could not be kept.
 
     Raises:
-        UsageError: there is a cap in dollars and no known price.
+        UsageError: there is a cap in dollars, and a model without a known price.
     """
-    price = find_price(settings, environ)
-    if price is None and budget.usd is not None:
-        where = redact_url(base_url_of(settings, environ))
-        raise UsageError(
-            f"The price of {settings.model} at {where} is not known: the cap budget.usd={budget.usd:g} can't be kept.",
-            "Give llm.usd_per_million_input=… and llm.usd_per_million_output=… (0 for a server of your own), "
-            "or budget.usd=null for no cap in dollars.",
-        )
-    return price
+    prices = {name: find_price(settings, environ, name) for name in settings.names}
+    for name, price in prices.items():
+        if price is None and budget.usd is not None:
+            where = redact_url(base_url_of(settings, environ))
+            raise UsageError(
+                f"The price of {name} at {where} is not known: the cap budget.usd={budget.usd:g} can't be kept.",
+                "Give llm.usd_per_million_input=… and llm.usd_per_million_output=… (0 for a server of your own), "
+                "or budget.usd=null for no cap in dollars.",
+            )
+    return prices
 
 
 def _listed(model: str, url: str) -> Price | None:

@@ -6,8 +6,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from tenacity import (
+    AsyncRetrying,
     RetryCallState,
-    Retrying,
     retry_if_exception_type,
     stop_after_attempt,
     wait_exponential,
@@ -38,14 +38,24 @@ class PassingFailure(Exception):
         remedy: what to do if it does not pass.
         wait_s: how long the server asked to wait, None if it did not say.
         answered: True if the server may have written, and billed, an answer that was lost.
+        busy: True if the server gets too many requests.
     """
 
-    def __init__(self, problem: str, remedy: str = "", wait_s: float | None = None, answered: bool = False) -> None:
+    def __init__(
+        self,
+        problem: str,
+        remedy: str = "",
+        wait_s: float | None = None,
+        *,
+        answered: bool = False,
+        busy: bool = False,
+    ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.remedy = remedy
         self.wait_s = wait_s
         self.answered = answered
+        self.busy = busy
 
 
 def is_passing(status: int) -> bool:
@@ -75,7 +85,7 @@ def retry_after_s(header: str | None, now: float | None = None) -> float | None:
     return max(0.0, moment.timestamp() - (time.time() if now is None else now))
 
 
-def retrying(attempts: int, patience: Patience) -> Retrying:
+def retrying(attempts: int, patience: Patience) -> AsyncRetrying:
     """Tenacity's loop over `PassingFailure`, which raises the last one when the attempts are used up."""
     backoff = wait_exponential(multiplier=patience.first_s, max=patience.most_s) + wait_random(0, patience.first_s)
 
@@ -85,7 +95,7 @@ def retrying(attempts: int, patience: Patience) -> Retrying:
             return failure.wait_s + 0.1 * patience.first_s
         return backoff(state)
 
-    return Retrying(
+    return AsyncRetrying(
         stop=stop_after_attempt(max(1, attempts)),
         wait=wait_s,
         retry=retry_if_exception_type(PassingFailure),

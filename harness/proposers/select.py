@@ -8,7 +8,7 @@ from evaluator.errors import UsageError
 from evaluator.triton_api import TritonApi
 from harness.llm.address import redact_url
 from harness.llm.client import ModelClient
-from harness.llm.prices import Price, base_url_of, require_price
+from harness.llm.prices import Price, base_url_of, require_prices
 from harness.proposers.base import Context, Proposer
 from harness.proposers.llm import LlmProposer, Render
 from harness.proposers.recorded import RecordedProposer, read_steps
@@ -53,16 +53,16 @@ def announce(settings: Settings, environ: Mapping[str, str] = os.environ) -> str
         if not chosen.run:
             raise UsageError("No run is named whose replies are to be used.", "Name one with proposer.run=ID.")
         return f"proposer: recorded ({chosen.reason}), replies of run {chosen.run}; nothing leaves this machine"
-    if not settings.llm.model:
+    if not settings.llm.names:
         raise UsageError(
             f"The proposer is llm ({chosen.reason}), and no model is named.",
             "Name one with llm.model=NAME, or use proposer=rules, which needs none.",
         )
     with ModelClient(settings.llm, environ):  # so that a missing key is said before any work is done
-        price = require_price(settings.llm, settings.budget, environ)
+        prices = require_prices(settings.llm, settings.budget, environ)
     url = redact_url(base_url_of(settings.llm, environ))
-    cap = _cap(settings.budget, price)
-    return f"proposer: llm ({chosen.reason}); code is sent to {url}, model {settings.llm.model}, {cap}"
+    models = f"model{'s' if len(prices) > 1 else ''} {', '.join(prices)}"
+    return f"proposer: llm ({chosen.reason}); code is sent to {url}, {models}, {_cap(settings.budget, prices)}"
 
 
 def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mapping[str, str] = os.environ) -> Proposer:
@@ -107,10 +107,15 @@ def show(context: Context, settings: Settings, api: TritonApi, analyse: bool = F
     )
 
 
-def _cap(budget: BudgetSettings, price: Price | None) -> str:
+def _cap(budget: BudgetSettings, prices: Mapping[str, Price | None]) -> str:
     cap = f"spending cap ${budget.usd:.2f}" if budget.usd is not None else "no spending cap"
+    said = {name: _priced(price) for name, price in prices.items()}
+    if len(set(said.values())) == 1:
+        return f"{cap} ({next(iter(said.values()))})"
+    return f"{cap} ({'; '.join(f'{name}: {text}' for name, text in said.items())})"
+
+
+def _priced(price: Price | None) -> str:
     if price is None:
-        return f"{cap} (the price is not known)"
-    if price.source == "this machine":
-        return f"{cap} (a server on this machine counts as free)"
-    return f"{cap} ({price}: {price.source})"
+        return "the price is not known"
+    return "a server on this machine counts as free" if price.source == "this machine" else f"{price}: {price.source}"

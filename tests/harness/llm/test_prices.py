@@ -1,7 +1,7 @@
 import pytest
 
 from evaluator.errors import UsageError
-from harness.llm.prices import Price, bound_tokens, estimate_tokens, find_price, require_price
+from harness.llm.prices import Price, bound_tokens, estimate_tokens, find_price, require_prices
 from harness.settings import BudgetSettings, LlmSettings
 
 
@@ -55,10 +55,10 @@ def test_a_cap_that_could_not_be_kept_is_refused() -> None:
 
     assert find_price(settings, {}) is None
     with pytest.raises(UsageError, match="can't be kept") as caught:
-        require_price(settings, BudgetSettings(usd=1.0), {})
+        require_prices(settings, BudgetSettings(usd=1.0), {})
     assert "llm.usd_per_million_input" in caught.value.remedy
     assert "hunter2" not in str(caught.value)
-    assert require_price(settings, BudgetSettings(usd=None), {}) is None
+    assert require_prices(settings, BudgetSettings(usd=None), {}) == {"our-own-model": None}
 
 
 def test_dollars_and_snapshot() -> None:
@@ -72,3 +72,16 @@ def test_estimates_of_tokens() -> None:
     assert estimate_tokens("") == 0
     assert estimate_tokens("x" * 9) == 3
     assert bound_tokens("x" * 9) > estimate_tokens("x" * 9)
+
+
+def test_each_of_several_models_has_its_price() -> None:
+    settings = LlmSettings(model="gpt-4o", models={"gpt-4o": 2.0, "gpt-4o-mini": 1.0})
+
+    prices = require_prices(settings, BudgetSettings(), {})
+
+    dear, cheap = prices["gpt-4o"], prices["gpt-4o-mini"]
+    assert dear is not None
+    assert cheap is not None
+    assert dear.usd_per_million_output > cheap.usd_per_million_output
+    with pytest.raises(UsageError, match="our-own-model"):
+        require_prices(LlmSettings(models={"gpt-4o": 1.0, "our-own-model": 1.0}), BudgetSettings(), {})

@@ -20,7 +20,8 @@ def test_a_proposal_holds_what_was_sent_and_what_came_back(
 ) -> None:
     choice = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": REPLY}}
     server.script = [answers(choices=[choice])]
-    settings = LlmSettings(model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0)
+    prices = {"usd_per_million_input": 1.0, "usd_per_million_output": 2.0}
+    settings = LlmSettings(model="m", base_url=server.url, continue_truncated=False, **prices)
 
     with ModelClient(settings, {}) as client:
         proposer = LlmProposer(client, lambda context: f"Improve this:\n{context.source}")
@@ -41,9 +42,8 @@ def test_the_worst_case_is_above_what_a_reply_costs(
     server: ScriptedServer,
     context: Callable[..., Context],
 ) -> None:
-    settings = LlmSettings(
-        model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0, max_tokens=500
-    )
+    prices = {"usd_per_million_input": 1.0, "usd_per_million_output": 2.0}
+    settings = LlmSettings(model="m", base_url=server.url, max_tokens=500, continue_truncated=False, **prices)
 
     with ModelClient(settings, {}) as client:
         proposer = LlmProposer(client, lambda context: "x" * 4000)

@@ -93,6 +93,13 @@ def test_a_local_server_is_announced_as_free_and_without_its_password() -> None:
     assert "counts as free" in line
 
 
+def test_several_models_are_announced_each_with_its_price() -> None:
+    line = announce(settings(models={"gpt-4o": 1.0, "gpt-4o-mini": 1.0}), WITH_KEY)
+
+    assert "models gpt-4o, gpt-4o-mini, spending cap $1.00 (gpt-4o: $" in line
+    assert "; gpt-4o-mini: $" in line
+
+
 def test_no_cap_is_said() -> None:
     line = announce(settings(model="our-own", base_url="https://gpu.example.com/v1", usd=None), WITH_KEY)
 
