@@ -7,7 +7,6 @@ import pytest
 
 from evaluator.errors import ModelError, UsageError
 from harness.llm.client import ModelClient
-from harness.llm.faults import CallFailed, PromptTooLong
 from harness.llm.retrying import Patience
 from harness.settings import LlmSettings
 from tests.harness.llm.serving import ScriptedServer, answers, cuts, drips, drops, refuses, sends, stalls
