@@ -13,7 +13,7 @@ help:
 	@echo "make install   the environment in $(VENV)"
 	@echo "make run       harness run stage=finetune (more overrides: make run ARGS='task=softmax')"
 	@echo "make test      all tests that this machine can run (ARGS go to pytest)"
-	@echo "make bench     wall seconds for each verdict, and where they go"
+	@echo "make bench     seconds until a command answers; wall seconds for each verdict, and where they go"
 	@echo "make check     lint and types"
 	@echo "make format    lay the code out"
 
@@ -36,6 +36,7 @@ test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(STAMP)
+	$(BIN)/python -m benchmarks.cli_latency
 	$(BIN)/python -m benchmarks.bench $(ARGS)
 
 lint: $(STAMP)

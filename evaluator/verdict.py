@@ -1,28 +1,12 @@
 """What the evaluator found out about one candidate: types that are stored, printed and sent between processes."""
 
-from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from evaluator.frozen import Frozen
+from evaluator.status import Status as Status
 from evaluator.work import Ceilings, GpuWork, TaskCost
-
-
-class Status(StrEnum):
-    """The one-word outcome of an evaluation."""
-
-    VERIFIED = "verified"
-    UNCHECKED = "unchecked"
-    EXTRACT_ERROR = "extract_error"
-    RULE_VIOLATION = "rule_violation"
-    COMPILE_ERROR = "compile_error"
-    RUNTIME_ERROR = "runtime_error"
-    TIMEOUT = "timeout"
-    CRASHED = "crashed"
-    WRONG_OUTPUT = "wrong_output"
-    INTEGRITY_VIOLATION = "integrity_violation"
-    INFRA_ERROR = "infra_error"
 
 
 class Timing(Frozen):

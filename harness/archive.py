@@ -1,10 +1,16 @@
 """Opening the store for commands that look back, and finding things in it by the beginning of their IDs."""
 
-from candidates.store import Store
-from candidates.store import StoredVerdict as StoredVerdict
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from candidates.store import glance
+from candidates.store.overview import Overview
 from evaluator.errors import UsageError
-from evaluator.tasks import Task
-from harness.settings import StoreSettings
+from harness.places import StoreSettings
+
+if TYPE_CHECKING:
+    from candidates.store import Store, StoredVerdict
+    from evaluator.tasks import Task
 
 
 def exists(settings: StoreSettings) -> bool:
@@ -12,7 +18,7 @@ def exists(settings: StoreSettings) -> bool:
     return bool(settings.url) or (settings.root / "harness.db").exists()
 
 
-def open_existing(settings: StoreSettings) -> Store:
+def open_existing(settings: StoreSettings) -> "Store":
     """The store, which must be there already: looking back makes no folders.
 
     Raises:
@@ -24,10 +30,21 @@ def open_existing(settings: StoreSettings) -> Store:
             f"There are no results in {settings.root}.",
             "harness run makes some; store.root=PATH (or HARNESS_HOME) names another place.",
         )
+    from candidates.store import Store
+
     return Store.open(settings.url, settings.root)
 
 
-def best_verdict(found: tuple[StoredVerdict, ...]) -> StoredVerdict | None:
+def overview(settings: StoreSettings) -> AbstractContextManager[Overview]:
+    """What a board is made of, from a store that is there; quicker than the whole store.
+
+    Raises:
+        StoreError: it can't be read.
+    """
+    return glance.overview(settings.url, settings.root)
+
+
+def best_verdict(found: "tuple[StoredVerdict, ...]") -> "StoredVerdict | None":
     """The one that says most about a candidate: measured before verified before failed; the latest of equals."""
     ranks = {"verified": 1, "unchecked": 2}
     ordered = sorted(found, key=lambda each: each.created, reverse=True)
@@ -38,6 +55,6 @@ def best_verdict(found: tuple[StoredVerdict, ...]) -> StoredVerdict | None:
     )
 
 
-def stored_task(store: Store, found: StoredVerdict) -> Task:
+def stored_task(store: "Store", found: "StoredVerdict") -> "Task":
     """The task that a stored verdict is about, as it was then."""
     return store.task(found.task_digest)

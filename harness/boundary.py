@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Callable
 
 from candidates.text import neutralise
@@ -28,6 +27,8 @@ def guarded(action: Callable[[], int], debug: bool) -> int:
         return DONE
     except Exception as error:  # noqa: BLE001  this is the boundary of the process
         if debug:
+            import traceback
+
             traceback.print_exc()
         return report(error)
 

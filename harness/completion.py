@@ -4,7 +4,7 @@ Install it with: eval "$(harness -sc install=bash)" (or install=zsh, install=fis
 """
 
 from harness.cli import COMMANDS
-from harness.resolution import CONF
+from harness.places import CONF
 
 _FOLDERS = {"task": (), "gpu": ("auto",), "stage": ("all",), "tolerance": ()}
 

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING
 
 from evaluator.errors import HarnessError, StoreError, UsageError
 from harness import overrides as words
-from harness.resolution import CONF, assemble, known_keys, place_store
-from harness.settings import Settings, StoreSettings
+from harness.places import CONF, StoreSettings, place_store
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
+    from harness.settings import Settings
+
 APPLICATION = CONF / "run"  # what Hydra searches; tasks, GPUs and stages are no groups of it
 DEFAULT_ROOT = "runs"
+_PLACES = {"store.root", "store.url"}
 
 
 def groups() -> dict[str, list[str]]:
@@ -40,6 +42,10 @@ def check(overrides: Sequence[str]) -> None:
         UsageError: what is wrong, and the nearest thing that exists.
     """
     words.refuse_secrets(overrides)
+    if set(words.keys(overrides)) <= _PLACES:
+        return  # settings of their own are all that many commands are given, and typed ones take long to import
+    from harness.resolution import known_keys
+
     words.refuse_unknown(overrides, known_keys(), groups())
 
 
@@ -63,7 +69,7 @@ def _fill_environment() -> None:
     os.environ.setdefault("HARNESS_STORE_URL", "")
 
 
-def load(overrides: Sequence[str] = ()) -> Settings:
+def load(overrides: Sequence[str] = ()) -> "Settings":
     """Settings for a command that is no Hydra application.
 
     Raises:
@@ -79,7 +85,7 @@ def load(overrides: Sequence[str] = ()) -> Settings:
     return resolve(config)
 
 
-def run_application(arguments: Sequence[str], job: Callable[[Callable[[], Settings]], int]) -> int:
+def run_application(arguments: Sequence[str], job: "Callable[[Callable[[], Settings]], int]") -> int:
     """Be a Hydra application over these arguments (overrides and Hydra's own flags).
 
     Args:
@@ -160,13 +166,15 @@ def _in_words(error: Exception) -> UsageError:
     )
 
 
-def resolve(config: "DictConfig") -> Settings:
+def resolve(config: "DictConfig") -> "Settings":
     """Typed settings from a composed configuration: names become tasks, GPUs and stages, and the GPU is looked for.
 
     Raises:
         UsageError: an unknown name, a value that does not fit, a target GPU that is not the one present.
     """
     from omegaconf import OmegaConf
+
+    from harness.resolution import assemble
 
     with _HydraErrors():
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)

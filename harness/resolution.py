@@ -4,20 +4,21 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from evaluator.errors import UsageError
 from harness.overrides import suggestion
-from harness.settings import LlmSettings, ProposerSettings, SearchSettings, Settings, StoreSettings
+from harness.places import CONF, StoreSettings, place_store
+from harness.settings import LlmSettings, ProposerSettings, SearchSettings, Settings
 
 if TYPE_CHECKING:
     from evaluator.tasks import Category, Task
     from prompts.stages import Stage
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
 _SECTIONS = ("llm", "proposer", "search", "prompt", "budget", "evaluator", "store")
 _PLAIN = ("task", "tolerance", "category", "start", "gpu", "stage", "fresh")
 # What may change between two invocations that are the same run: bounds, places, where a key is found, how it is called.
@@ -33,7 +34,7 @@ _NOT_IDENTITY: dict[str, Any] = {
     "evaluator": {"pool"},
 }
 
-_Kind = TypeVar("_Kind", bound=BaseModel)
+_Kind = TypeVar("_Kind")
 
 
 def known_keys() -> list[str]:
@@ -47,7 +48,10 @@ def known_keys() -> list[str]:
     return found
 
 
-def _fields(kind: type[BaseModel]) -> list[str]:
+def _fields(kind: type) -> list[str]:
+    if is_dataclass(kind):
+        return [each.name for each in fields(kind)]
+    assert issubclass(kind, BaseModel)
     found = []
     for name, field in kind.model_fields.items():
         inner = field.annotation
@@ -56,11 +60,6 @@ def _fields(kind: type[BaseModel]) -> list[str]:
         else:
             found.append(name)
     return found
-
-
-def place_store(root: str, url: str) -> StoreSettings:
-    """Store settings with an absolute root."""
-    return StoreSettings(root=Path(root).expanduser().absolute(), url=url)
 
 
 def assemble(plain: Mapping[str, Any]) -> Settings:
@@ -132,7 +131,7 @@ def _flag(value: object) -> bool:
 
 def _typed(kind: type[_Kind], plain: Mapping[str, Any], section: str) -> _Kind:
     try:
-        return kind.model_validate(plain[section])
+        return TypeAdapter(kind).validate_python(plain[section])
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join([section, *(str(part) for part in first["loc"])])

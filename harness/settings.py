@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task
+from harness.places import StoreSettings as StoreSettings
 from prompts.stages import Stage
 
 
@@ -91,13 +92,6 @@ class BudgetSettings(Group):
     calls: int | None = None
     minutes: float | None = None
     evaluations: int | None = None
-
-
-class StoreSettings(Group):
-    """Where results are kept: `root` for files, `url` for the database (empty: SQLite in `root`)."""
-
-    root: Path
-    url: str = ""
 
 
 class Settings(Group):

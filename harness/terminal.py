@@ -3,24 +3,32 @@
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PIPE_WIDTH = 200  # columns for a reader that is no terminal
 
 
-def stdout() -> Console:
+def shows_tables() -> bool:
+    """Whether results should be laid out for a person, or as lines for a program. Asked without importing rich."""
+    return sys.stdout.isatty() or bool(os.environ.get("FORCE_COLOR"))
+
+
+def stdout() -> "Console":
     """The console for results."""
     return _console(stderr=False, is_terminal=sys.stdout.isatty())
 
 
-def stderr() -> Console:
+def stderr() -> "Console":
     """The console for messages and progress."""
     return _console(stderr=True, is_terminal=sys.stderr.isatty())
 
 
-def _console(stderr: bool, is_terminal: bool) -> Console:
+def _console(stderr: bool, is_terminal: bool) -> "Console":
+    from rich.console import Console  # a tenth of a second, which not every command has
+
     wide = not is_terminal and not os.environ.get("COLUMNS")
     return Console(stderr=stderr, width=PIPE_WIDTH if wide else None, highlight=False)
 

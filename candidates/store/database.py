@@ -12,7 +12,7 @@ from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection, Engine
 
 from candidates.store import faults
-from candidates.store.schema import REVISION, VERSION_TABLE
+from candidates.store.revision import REVISION, VERSION_TABLE
 from evaluator.errors import StoreError
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import exc
-
 from evaluator.errors import StoreError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -41,8 +39,19 @@ def files(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def sqlite(where: str) -> Iterator[None]:
+    """Turn an error of Python's own SQLite into a StoreError; `where` names the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _told(where, error) from error
+
+
+@contextmanager
 def database(where: str) -> Iterator[None]:
     """Turn an error of the database into a StoreError; `where` names the database, without a password."""
+    from sqlalchemy import exc  # here, because whoever only glances at a store has no use for it
+
     try:
         yield
     except exc.IntegrityError as error:

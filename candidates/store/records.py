@@ -100,26 +100,3 @@ class StoredVerdict(Frozen):
     fingerprint: str
     verdict: Verdict
     created: datetime  # UTC
-
-
-class Provenance(Frozen):
-    """The step in which a candidate was first proposed for a task, and whether it was ever nominated there."""
-
-    candidate: str
-    task: str
-    run: str
-    stage: str
-    proposer: str
-    change: str
-    parents: tuple[str, ...]
-    nominated: int  # position of its latest nomination in time, from 1; 0 if it was never nominated
-
-
-class Outcome(Frozen):
-    """One outcome of one candidate, without its details. `subject` is its digest, or names a step without code."""
-
-    subject: str
-    task: str
-    device: str
-    status: str
-    trusted: bool  # checked on a device, which outweighs the interpreter

@@ -11,9 +11,10 @@ from sqlalchemy.engine import Connection, Row
 from candidates.store import schema
 from candidates.store.records import StoredVerdict
 from candidates.store.section import Section, insert_new, now, read
+from candidates.store.summary import Summary
 from evaluator.errors import UsageError
 from evaluator.tasks import Task
-from evaluator.verdict import Profile, Timing, Verdict
+from evaluator.verdict import Profile, Status, Timing, Verdict
 
 _Mode = Literal["eager", "compile"]
 _TIMINGS: TypeAdapter[dict[_Mode, Timing]] = TypeAdapter(dict[_Mode, Timing])
@@ -48,6 +49,7 @@ class Results(Section):
             "checked_on": verdict.evidence.checked_on or "",
             "created": now(),
             "body": verdict.model_dump_json(),
+            "summary": Summary.of(verdict).write() if verdict.status is Status.VERIFIED else "",
         }
         with self._database.write() as connection:
             _insert_task(connection, task)

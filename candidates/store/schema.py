@@ -1,9 +1,6 @@
-"""The tables. Whoever changes them adds a numbered revision in migrations/versions and raises REVISION."""
+"""The tables. Whoever changes them adds a numbered revision in migrations/versions; see `candidates.store.revision`."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
-
-REVISION = "0002"
-VERSION_TABLE = "harness_version"  # holds the revision; a database without it is somebody else's
 
 metadata = MetaData()
 
@@ -82,6 +79,7 @@ verdicts = Table(
     Column("checked_on", String(16), nullable=False),
     Column("created", _TIME, nullable=False),
     Column("body", Text, nullable=False),
+    Column("summary", Text, nullable=False),  # of what verified, for the board; else empty
     Index("verdict_subject", "digest", "task_digest", "fingerprint"),
     Index("verdict_task", "task_name"),
 )
@@ -101,4 +99,14 @@ profiles = Table(
     Column("task_digest", String(16), primary_key=True),
     Column("fingerprint", Text, primary_key=True),
     Column("body", _DIGEST, nullable=False),  # hash of the text, see blobs
+)
+
+leases = Table(
+    "lease",
+    metadata,
+    Column("digest", _DIGEST, primary_key=True),
+    Column("task_digest", String(16), primary_key=True),
+    Column("fingerprint", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("expires", _TIME, nullable=False),
 )

@@ -1,8 +1,9 @@
 """The store: one database and the texts beside it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from candidates.store import faults
 from candidates.store.blobs import Blobs
@@ -33,6 +34,10 @@ class Store(Sources, Runs, Results, Overview):
 
     def close(self) -> None:
         self._database.close()
+
+    def _rows(self, query: str) -> Sequence[Sequence[Any]]:
+        with self._database.read() as connection:
+            return connection.exec_driver_sql(query).all()
 
     def __enter__(self) -> Self:
         return self

@@ -5,11 +5,10 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from evaluator.status import REDUCED as REDUCED
+
 Form = Literal["bubblewrap", "landlock"]
 """What a sandbox is made of: namespaces, or, as a fallback that isolates less, Landlock and a system call filter."""
-
-REDUCED = "reduced-isolation"
-"""The first layer of every sandbox in the fallback form: whoever reads the list sees it first."""
 
 
 @dataclass(frozen=True)

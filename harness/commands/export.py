@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from candidates.store import StoredVerdict
 from candidates.text import neutralise
 from evaluator.errors import UsageError
 from harness import archive, arguments, terminal
-from harness.archive import StoredVerdict
 from harness.cli import version
 from harness.config import load_store
 from harness.reports import verdict as reports

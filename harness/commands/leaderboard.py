@@ -1,6 +1,7 @@
-"""`harness leaderboard`: what was found, ranked. Answers at once: imports no Hydra, no torch, no Triton."""
+"""`harness leaderboard`: what was found, ranked. Answers at once, so it imports what it needs and nothing else."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 
 from candidates import board
@@ -8,7 +9,7 @@ from candidates.board import Row
 from candidates.text import neutralise
 from harness import archive, arguments, terminal
 from harness.config import load_store
-from harness.reports.board import COLUMNS, failure_line, footnotes, heading, print_board
+from harness.reports.columns import COLUMNS, failure_line, footnotes, heading
 
 
 def main(words: Sequence[str], debug: bool) -> int:
@@ -21,15 +22,16 @@ def main(words: Sequence[str], debug: bool) -> int:
     rows: tuple[Row, ...] = ()
     failures: dict[str, int] = {}
     if archive.exists(store):
-        with archive.open_existing(store) as opened:
+        with archive.overview(store) as opened:
             rows = board.rows(opened, task=given.task, limit=given.limit)
             failures = board.failures(opened, task=given.task)
     if given.json:
-        terminal.print_json([row.model_dump(mode="json") for row in rows])
+        terminal.print_json([asdict(row) for row in rows])
         return 0
-    console = terminal.stdout()
-    if console.is_terminal:
-        print_board(rows, failures, console)
+    if terminal.shows_tables():
+        from harness.reports.board import print_board
+
+        print_board(rows, failures, terminal.stdout())
     else:
         print_lines(rows, failures)
     return 0
@@ -41,7 +43,7 @@ def print_lines(rows: Sequence[Row], failures: Mapping[str, int]) -> None:
         print("No verified candidates yet.")
     for _, group in groupby(rows, key=lambda row: (row.task, row.device)):
         ranked = list(group)
-        print(heading(ranked).plain)
+        print("\n".join(filter(None, heading(ranked))))
         print("\t".join([*(column.header for column in COLUMNS), "change"]))
         for row in ranked:
             cells = [*(column.cell(row) for column in COLUMNS), neutralise(row.change)]

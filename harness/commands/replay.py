@@ -9,13 +9,12 @@ from rich.console import Console
 from rich.text import Text
 
 from candidates import board
-from candidates.store import Store
+from candidates.store import Store, StoredVerdict
 from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import MachineError, UsageError
 from evaluator.verdict import Verdict
 from harness import archive, arguments, terminal
-from harness.archive import StoredVerdict
 from harness.calibration import open_evaluator
 from harness.commands.evaluate import exit_code
 from harness.config import load

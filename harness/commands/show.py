@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
-from candidates.store import Step, Store
+from candidates.store import Step, Store, StoredVerdict
 from candidates.text import neutralise
 from evaluator.verdict import Profile
 from harness import archive, arguments, terminal
-from harness.archive import StoredVerdict
 from harness.config import load_store
 from harness.reports import verdict as reports
 

@@ -13,7 +13,7 @@ from evaluator.service import Evaluator
 from harness import arguments, terminal
 from harness.boundary import DONE, UNVERIFIED
 from harness.config import load, load_store
-from harness.resolution import CONF
+from harness.places import CONF
 
 
 def main(words: Sequence[str], debug: bool) -> int:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candidates.text import neutralise
-from evaluator.sandbox import REDUCED
+from evaluator.status import REDUCED
 from evaluator.verdict import KernelFacts, Verdict
 
 NOTHING = "—"

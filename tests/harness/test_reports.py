@@ -12,7 +12,8 @@ from candidates.board import Row
 from evaluator.errors import StoreError
 from evaluator.verdict import Evidence, Status, Verdict
 from harness.reports import best
-from harness.reports.board import COLUMNS, print_board, time_cell
+from harness.reports.board import print_board
+from harness.reports.columns import COLUMNS, time_cell
 from harness.reports.verdict import lines
 from tests.harness.recording import digest, source
 

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from candidates.store.schema import VERSION_TABLE, metadata
+from candidates.store.revision import VERSION_TABLE
+from candidates.store.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -14,7 +14,7 @@ import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from candidates.store import Step, Store, schema
+from candidates.store import Step, Store, revision, schema
 from evaluator.errors import StoreError
 
 PROJECT = Path(__file__).parents[3]
@@ -29,9 +29,9 @@ def python(code: str, *arguments: object) -> "subprocess.Popen[str]":
 def test_migrations_make_the_tables_that_the_code_expects(store: Store, root: Path) -> None:
     engine = sqlalchemy.create_engine(f"sqlite:///{root / 'harness.db'}")
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table": schema.VERSION_TABLE})
+        context = MigrationContext.configure(connection, opts={"version_table": revision.VERSION_TABLE})
         assert compare_metadata(context, schema.metadata) == []
-        assert context.get_current_revision() == schema.REVISION
+        assert context.get_current_revision() == revision.REVISION
         assert connection.execute(sqlalchemy.text("PRAGMA journal_mode")).scalar() == "wal"
     engine.dispose()
 
@@ -75,7 +75,7 @@ def test_an_empty_file_becomes_a_store(root: Path) -> None:
 def test_a_newer_version_is_left_alone(store: Store, root: Path) -> None:
     store.close()
     database = sqlite3.connect(root / "harness.db")
-    database.execute(f"UPDATE {schema.VERSION_TABLE} SET version_num = '9999'")
+    database.execute(f"UPDATE {revision.VERSION_TABLE} SET version_num = '9999'")
     database.commit()
     database.close()
     with pytest.raises(StoreError, match="newer version") as raised:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.resolution import CONF
+from harness.places import CONF
 from tests.harness.shell import harness
 
 KEYS = {
