@@ -110,3 +110,14 @@ leases = Table(
     Column("owner", Text, nullable=False),
     Column("expires", _TIME, nullable=False),
 )
+
+exchanges = Table(
+    "exchange",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", _DIGEST, nullable=False),
+    Column("request", _DIGEST, nullable=False),  # hashes of the texts, see blobs
+    Column("response", _DIGEST, nullable=False),
+    Column("created", _TIME, nullable=False),
+    Index("exchange_key", "key"),
+)

@@ -8,14 +8,15 @@ from typing import Any, Self
 from candidates.store import faults
 from candidates.store.blobs import Blobs
 from candidates.store.database import Database
+from candidates.store.exchanges import Exchanges
 from candidates.store.overview import Overview
 from candidates.store.results import Results
 from candidates.store.runs import Runs
 from candidates.store.sources import Sources
 
 
-class Store(Sources, Runs, Results, Overview):
-    """Candidates, runs, steps, verdicts, baselines and profiles. Two processes may share one.
+class Store(Sources, Runs, Exchanges, Results, Overview):
+    """Candidates, runs, steps, exchanges with models, verdicts, baselines and profiles. Two processes may share one.
 
     Every method may raise StoreError when disk or database fail; what was saved before stays.
     """
