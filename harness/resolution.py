@@ -67,6 +67,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
     from evaluator import catalog, devices
     from evaluator.request import EvaluatorSettings
     from harness.proposers.select import choose
+    from harness.search import select
     from harness.settings import BudgetSettings, PromptSettings
     from prompts import parts
     from prompts.catalog import load_stages
@@ -88,6 +89,10 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         start=_path(plain),
     )
     store = _typed(StoreSettings, plain, "store")
+    search = _typed(SearchSettings, plain, "search")
+    proposer = choose(_typed(ProposerSettings, plain, "proposer"), llm)
+    select.strategy(search)
+    select.refuse_misfits(search, proposer.kind)
     settings = Settings(
         task=task,
         gpu=target.gpu,
@@ -95,9 +100,9 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         stages=select_stages(plain["stage"], stages),
         repair=stages["repair"],
         draft=stages.get("draft"),
-        proposer=choose(_typed(ProposerSettings, plain, "proposer"), llm),
+        proposer=proposer,
         llm=llm,
-        search=_typed(SearchSettings, plain, "search"),
+        search=search,
         prompt=prompt,
         budget=_typed(BudgetSettings, plain, "budget"),
         evaluator=evaluator,

@@ -1,9 +1,11 @@
 """Typed settings: what Hydra's configuration becomes. Everything past `harness.config` gets these values."""
 
+from math import inf
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings
@@ -42,6 +44,16 @@ class LlmSettings(Group):
         """The models that may be asked; the first one unless a plan names another."""
         return tuple(dict.fromkeys(name for name in (self.model, *self.models) if name))
 
+    @field_validator("models")
+    @classmethod
+    def _weights(cls, models: dict[str, float], known: ValidationInfo) -> dict[str, float]:
+        if not all(0 < weight < inf for weight in models.values()):
+            raise PydanticCustomError("weights", "Every weight must be above 0")
+        one = known.data.get("model")
+        if models and one and one not in models:
+            raise PydanticCustomError("weights", "llm.model names another model, which has no weight here")
+        return models
+
 
 class ProposerSettings(Group):
     """Who proposes. `auto` is llm if a key or a base URL is in the environment, else rules."""
@@ -59,14 +71,14 @@ class SearchSettings(Group):
     repairs: int = 1  # attempts to repair one failure
     min_gain: float = 0.02  # fraction of the incumbent's time
     strategy: str = "greedy"  # a row of harness.search.select.STRATEGIES
-    width: int = Field(1, ge=1)  # beam: members that are expanded; best_of_n: samples of one parent
-    islands: int = Field(1, ge=1)  # evolution: populations that breed apart
-    migrate_every: int = Field(8, ge=1)  # evolution: answers between two migrations
-    crossover: float = Field(0.0, ge=0, le=1)  # evolution: share of plans that join two elites
-    explore: float = Field(0.0, ge=0, le=1)  # evolution: share of plans that ask for another way
+    width: int = Field(default=1, ge=1)  # beam: members that are expanded; best_of_n: samples of one parent
+    islands: int = Field(default=1, ge=1)  # evolution: populations that breed apart
+    migrate_every: int = Field(default=8, ge=1)  # evolution: new members between two migrations
+    crossover: float = Field(default=0.0, ge=0, le=1)  # evolution: share of plans that join two elites
+    explore: float = Field(default=0.0, ge=0, le=1)  # evolution: share of plans that ask for another way
     selection: Literal["rank", "softmax"] = "rank"  # evolution: how a parent is drawn from the elites
-    temperature: float = Field(0.3, gt=0)  # of softmax, over fitness scaled to 0..1
-    inspirations: int = Field(0, ge=0, le=3)  # other candidates shown in a prompt, at most
+    temperature: float = Field(default=0.3, gt=0)  # of softmax, over fitness scaled to 0..1
+    inspirations: int = Field(default=0, ge=0, le=3)  # other candidates shown in a prompt, at most
     arms: Literal["weights", "bandit"] = "weights"  # who chooses among several models
     seed: int = 0  # of every random choice
 
