@@ -79,7 +79,7 @@ class KernelFacts(Frozen):
     constants: dict[str, Any] = {}  # constexpr arguments of the chosen specialisation
     loads: int | None = None  # distinct tl.load pointers in its source
     fits: bool | None = None  # within the target's limits
-    time_share: float | None = None  # of the candidate's GPU time, 0..1
+    time_share: float | None = Field(default=None, ge=0, allow_inf_nan=False)  # of the candidate's GPU time, 0..1
     precision: tuple[str, ...] = ()  # formats below float32 that its code computes in or converts to: tf32, f16, bf16
     read_bytes: int | None = Field(default=None, ge=0)  # of tensors it loads from, once a launch; a forward
     written_bytes: int | None = Field(default=None, ge=0)  # of tensors it stores to, likewise

@@ -31,6 +31,7 @@ class Forward:
 
     launches: Launches
     operators: dict[str, int]  # torch operator -> elements that it touches
+    flops: dict[str, int]  # torch operator -> floating-point operations of contractions
 
 
 def compile_candidate(
@@ -46,10 +47,10 @@ def compile_candidate(
     `inputs` holds TensorSpec (or real tensors) and plain values, at the true sizes; the small ones serve the fallback
     and may be left out. `model` must have been imported under CudaNames and the stub driver.
 
-    Returns {"kernels": [facts...], "notes": [str...], "sizes": "true" | "small", "operators": {name: elements}}: the
-    torch operators of the forward with what they touch. Each distinct kernel,
-    specialisation and tuning configuration is one entry: the fields of KernelFacts, `assumed` (False for the
-    configurations of an autotuner after the first) and `config`.
+    Returns {"kernels": [facts...], "notes": [str...], "sizes": "true" | "small", "operators": {name: elements},
+    "flops": {name: operations}}: the torch operators of the forward with what they touch, and what contractions do.
+    Each distinct kernel, specialisation and tuning configuration is one entry: the fields of KernelFacts, `assumed`
+    (False for the configurations of an autotuner after the first) and `config`.
 
     Raises:
         CompileFailure: a kernel does not compile.
@@ -82,7 +83,7 @@ def _forward(
             if launches.failures:
                 raise launches.failures[-1] from error
             raise ForwardFailure(f"{type(error).__name__}: {error}") from error
-    return Forward(launches, observed.elements)
+    return Forward(launches, observed.elements, observed.flops)
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def _modules_of_fake_tensors() -> Iterator[None]:
 def _answer(forward: Forward, sizes: str, notes: list[str]) -> dict[str, Any]:
     launches = forward.launches
     answer = {"kernels": launches.facts(), "notes": [*notes, *launches.all_notes()], "sizes": sizes}
-    return answer | {"operators": forward.operators}
+    return answer | {"operators": forward.operators, "flops": forward.flops}
 
 
 def warm(device: Device) -> None:

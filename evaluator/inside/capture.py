@@ -14,6 +14,8 @@ from triton import knobs
 from triton.runtime.autotuner import Autotuner, Config
 from triton.runtime.jit import JITFunction
 
+from evaluator.inside import accesses
+from evaluator.inside.accesses import Accesses, moved_bytes
 from evaluator.inside.failures import CompileFailure, is_config_failure
 from evaluator.inside.resources import Usage, assemble, count_loads, read_log, reduced_formats
 from evaluator.inside.tensors import stand_in
@@ -30,11 +32,18 @@ class Launched:
     assumed: bool  # not one of the configurations that tuning may or may not choose
     launches: int = 0
     grids: list[tuple[int, ...]] = field(default_factory=list)
+    accesses: Accesses | None = None
+    read_bytes: int = 0
+    written_bytes: int = 0
 
-    def add(self, grid: tuple[int, ...]) -> None:
+    def add(self, grid: tuple[int, ...], arguments: dict[str, Any]) -> None:
         self.launches += 1
         if grid not in self.grids:
             self.grids.append(grid)
+        if self.accesses is not None:
+            read, written = moved_bytes(arguments, self.accesses)
+            self.read_bytes += read
+            self.written_bytes += written
 
 
 @dataclass
@@ -59,9 +68,12 @@ class Launches:
         """Note a launch; `grid` is None for a compilation that the candidate asked for without launching."""
         choice = self.choice or Choice({}, assumed=True)
         key = (function.__name__, compiled.hash, repr(choice.config))
-        launched = self.seen.setdefault(key, Launched(function, compiled, arguments, choice.config, choice.assumed))
+        launched = self.seen.get(key)
+        if launched is None:
+            launched = self.seen[key] = Launched(function, compiled, arguments, choice.config, choice.assumed)
+            launched.accesses = accesses.read(compiled.asm.get("ttir", ""))
         if grid is not None:
-            launched.add(resolve_grid(grid, arguments))
+            launched.add(resolve_grid(grid, arguments), arguments)
 
     def forget(self) -> None:
         """Drop the launches so far: those of a constructor are no part of a forward. What was compiled stays known."""
@@ -103,9 +115,17 @@ class Launches:
             "constants": {name: plain(value) for name, value in launched.arguments.items() if name in names},
             "loads": count_loads(launched.function),
             "precision": reduced_formats(compiled),
+            **_moved(launched),
             "assumed": launched.assumed,
             "config": launched.config,
         }
+
+
+def _moved(launched: Launched) -> dict[str, Any]:
+    known = launched.accesses
+    if known is None:
+        return {"read_bytes": None, "written_bytes": None, "dots": None}
+    return {"read_bytes": launched.read_bytes, "written_bytes": launched.written_bytes, "dots": known.dots}
 
 
 def usage_of(compiled: Any) -> Usage:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from evaluator.inside import poison
 
@@ -18,7 +19,8 @@ _UNWRITTEN = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted"
 
 
 class Operators(TorchDispatchMode):
-    """While active, counts by operator the elements of the largest tensor of each call in `elements`.
+    """While active, counts by operator the elements of the largest tensor of each call in `elements`, and in `flops`
+    the floating-point operations of contractions.
 
     Args:
         pattern: a byte for memory that is allocated and not written; None leaves it as it is.
@@ -29,6 +31,7 @@ class Operators(TorchDispatchMode):
     def __init__(self, pattern: int | None) -> None:
         super().__init__()
         self.elements: dict[str, int] = {}
+        self.flops: dict[str, int] = {}
         self._pattern = pattern
 
     def __torch_dispatch__(
@@ -51,6 +54,8 @@ class Operators(TorchDispatchMode):
             poison.fill(result, self._pattern)
         if not operator.is_view and (name.endswith("_") or _tensors(result)):  # others only answer questions
             self._count(name if namespace == "aten" else f"{namespace}.{name}", (args, kwargs, result))
+        if done := contraction_flops(operator, args, kwargs or {}, result):
+            self.flops[name] = self.flops.get(name, 0) + done
         return result
 
     def _count(self, name: str, values: Any) -> None:
@@ -58,6 +63,24 @@ class Operators(TorchDispatchMode):
         if any(tensor.is_floating_point() or tensor.is_complex() for tensor in tensors):
             largest = max(int(tensor.numel()) for tensor in tensors)
             self.elements[name] = self.elements.get(name, 0) + largest
+
+
+def contraction_flops(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> int:
+    """Floating-point operations of one call, a multiplication and an addition being two; 0 for what is no contraction.
+
+    By the formulas of torch.utils.flop_counter; for what it lacks (products with vectors, attention on a CPU) by ours.
+    """
+    formula = flop_registry.get(operator._overloadpacket)
+    if formula is not None:
+        return int(formula(*args, **kwargs, out_val=result))
+    name = operator._schema.name.removeprefix("aten::")
+    if name == "_scaled_dot_product_flash_attention_for_cpu":
+        return int(sdpa_flop_count(*(tensor.shape for tensor in args[:3])))
+    return 2 * int(args[_VECTOR_PRODUCTS[name]].numel()) if name in _VECTOR_PRODUCTS else 0
+
+
+# The argument whose every element is multiplied and added once.
+_VECTOR_PRODUCTS = {"mv": 0, "dot": 0, "vdot": 0, "addmv": 1}
 
 
 @contextmanager

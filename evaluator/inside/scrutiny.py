@@ -42,7 +42,8 @@ class Scrutiny:
                 stack.enter_context(observed)
             value = self._session.forward()
         answer = self._session.deliver(value, message["output_places"])
-        answer |= {"operators": observed.elements, "launched": launched, "shared": self._shared(value)}
+        answer |= {"operators": observed.elements, "flops": observed.flops}
+        answer |= {"launched": launched, "shared": self._shared(value)}
         answer["types"] = [_type_name(tensor) for tensor in _tensors(value)]
         if message.get("hold"):
             self._held = value

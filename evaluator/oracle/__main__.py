@@ -19,6 +19,7 @@ from evaluator.inside.wire import Channel, WireError
 from evaluator.oracle import lint, lock
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.confinement import Confinement
+from evaluator.oracle.costs import Costs
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
 from evaluator.oracle.transport import ON_ROW, choose, try_ipc
@@ -51,6 +52,7 @@ class Oracle:
         for pool in self._pools:
             pool.fill()
         self._software = _software(device)
+        self._costs = Costs()
         self._layers = confinement.layers
         if device is not None:
             l2_bytes = _prepare_gpu()
@@ -68,11 +70,13 @@ class Oracle:
                 verdict = self._unmeasured.evaluate(request, self._progress)
             else:
                 verdict = self._measured.evaluate(request, self._progress)
+        cost = self._costs.of(request.task)
         found = {
+            "cost": None if isinstance(cost, str) else cost,
             "software": self._software,
             "isolation": self._layers.names,
             "isolation_missing": tuple(name for name, _ in self._layers.missing),
-            "notes": (*verdict.evidence.notes, *self._disturbances),
+            "notes": (*verdict.evidence.notes, *self._disturbances, *([cost] if isinstance(cost, str) else ())),
             "transport": ON_ROW[self._confinement.transport] if self._device else verdict.evidence.transport,
         }
         return verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update=found)})

@@ -4,13 +4,16 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from evaluator.oracle import operators
 from evaluator.oracle.correctness import Examination, Violation
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.tasks import Task
+from evaluator.work import GpuWork, kind_of
 
+_ROWS = 24  # of the table of GPU work; what is smaller is summed up
+_NAME_CHARS = 200  # template arguments make names of thousands
 _LITTLE = 0.5  # of the GPU time in its own kernels: worth telling
 _FOREIGN = 0.05  # of the GPU time in kernels that neither the candidate nor an operator launched
 
@@ -19,6 +22,7 @@ class Claim(BaseModel):
     """What a worker says about one forward. Everything else in its answer is not looked at here."""
 
     operators: dict[str, int] = {}
+    flops: dict[str, NonNegativeInt] = {}
     launched: dict[str, int] = {}
     shared: list[dict[str, str | int]] = []
     types: list[str] = []
@@ -39,6 +43,8 @@ class Integrity:
     task: Task
     findings: list[dict[str, Any]] = field(default_factory=list)
     operators: dict[str, int] = field(default_factory=dict)
+    flops: dict[str, int] = field(default_factory=dict)  # of contractions that torch does, at the true sizes
+    work: tuple[GpuWork, ...] = ()
     own_share: float | None = None
     ablated: bool = False
 
@@ -47,6 +53,8 @@ class Integrity:
         return {
             "findings": tuple(self.findings),
             "torch_operators": self.operators,
+            "torch_flops": self.flops,
+            "gpu_work": self.work,
             "own_share": self.own_share,
             "ablated": self.ablated,
         }
@@ -68,6 +76,15 @@ class Integrity:
                     f"output {entry.get('output')} shares memory with {entry.get('with')}: write to memory of its own"
                 )
             self.read_operators(claim.operators, _largest(examination), negligible)
+
+    def read_flops(self, said: dict[str, Any]) -> None:
+        """Take what torch did of the contractions in a forward at the true sizes.
+
+        Raises:
+            WorkerFailure: what the worker said can't be read.
+        """
+        for name, count in read_claim(said).flops.items():
+            self.flops[name] = max(count, self.flops.get(name, 0))
 
     def read_operators(self, elements: dict[str, int], largest: int, negligible: float) -> None:
         """Hold the torch operators of one forward against the task's policy.
@@ -116,8 +133,8 @@ def read_work(said: Any, own: tuple[str, ...], integrity: Integrity) -> None:
     if whole <= 0:
         integrity.add("profile", "The GPU profile saw nothing, so the share of own kernels is not known.", "")
         return
-    mine = sum(entry.ms for entry in work if entry.name in own and not entry.operator)
-    integrity.own_share = mine / whole
+    integrity.work = _table(work, own, whole)
+    integrity.own_share = min(1.0, sum(entry.share for entry in integrity.work if entry.kind == "own"))
     foreign = [entry for entry in work if not entry.operator and entry.name not in own and not _moves(entry.name)]
     if (share := sum(entry.ms for entry in foreign) / whole) > _FOREIGN:
         names = ", ".join(dict.fromkeys(entry.name[:80] for entry in foreign[:3]))
@@ -131,6 +148,27 @@ def read_work(said: Any, own: tuple[str, ...], integrity: Integrity) -> None:
             f"Its own kernels take {integrity.own_share:.0%} of the GPU time.",
             "What torch does besides is the larger part: fuse it, or leave it out.",
         )
+
+
+def _table(work: list[Work], own: tuple[str, ...], whole_ms: float) -> tuple[GpuWork, ...]:
+    """The largest entries, and the rest of each kind in one: a forward may consist of hundreds."""
+    rows = [
+        GpuWork(
+            name=entry.name[:_NAME_CHARS],
+            kind=kind_of(entry.name, entry.operator, own),
+            operator=entry.operator[:_NAME_CHARS],
+            ms=entry.ms,
+            share=min(1.0, entry.ms / whole_ms),
+        )
+        for entry in sorted(work, key=lambda entry: -entry.ms)
+    ]
+    kept, rest = rows[:_ROWS], rows[_ROWS:]
+    for kind in dict.fromkeys(row.kind for row in rest):
+        more = [row for row in rest if row.kind == kind]
+        ms = sum(row.ms for row in more)
+        name = f"{len(more)} more"
+        kept.append(GpuWork(name=name, kind=kind, ms=ms, share=min(1.0, ms / whole_ms)))
+    return tuple(kept)
 
 
 def _largest(examination: Examination) -> int:

@@ -135,6 +135,7 @@ class Measured:
                 self._time_again(report, ablation.trial)
                 ablation.whole()
                 integrity.read_claims(ablation.trial, NEGLIGIBLE)
+                integrity.read_flops(ablation.trial.exchange.claims[-1])
                 work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context

@@ -73,6 +73,7 @@ class Unmeasured:
         if answer["sizes"] == "true":
             inputs = max((math.prod(spec.shape) for spec in self._true_sizes(request.task).specs), default=0)
             integrity.read_operators(read_claim(answer).operators, inputs, NEGLIGIBLE)
+            integrity.read_flops(answer)
         report.add_kernels(answer["kernels"])
         if not any(kernel.fits for kernel in report.kernels):
             raise WorkerFailure("failed", _too_large(report), {"bases": ["OutOfResources"]})

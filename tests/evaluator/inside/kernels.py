@@ -266,3 +266,49 @@ class ModelNew(torch.nn.Module):
         return y
 """
 )
+
+IN_PLACE = (
+    HEAD
+    + """
+@triton.jit
+def add(x, y, n, BLOCK: tl.constexpr):
+    i = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(x + i, tl.load(x + i, mask=i < n) + tl.load(y + i, mask=i < n), mask=i < n)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x, y):
+        x = x.clone()
+        add[(triton.cdiv(x.numel(), 256),)](x, y[:1].expand_as(y), x.numel(), BLOCK=256)
+        add[(triton.cdiv(x.numel(), 256),)](x, x, x.numel(), BLOCK=256)
+        return x
+"""
+)
+
+POINTERS = (
+    HEAD
+    + """
+@triton.jit
+def gathered(a_ptr, b_ptr, c_ptr, index_ptr, unused_ptr, count, n, ODD: tl.constexpr, BLOCK: tl.constexpr):
+    r = tl.arange(0, BLOCK)
+    left, right = a_ptr + r[:, None] * n + r[None, :], b_ptr + r[:, None] * n + r[None, :]
+    acc = tl.zeros((BLOCK, BLOCK), tl.float32)
+    for k in range(0, n, BLOCK):
+        acc += tl.dot(tl.load(left), tl.load(right))
+        left += BLOCK
+        right += BLOCK * n
+    row = tl.load(index_ptr + r)
+    if n > 64:
+        out = c_ptr + row[:, None] * n + r[None, :]
+    else:
+        out = c_ptr + r[:, None] * n + r[None, :]
+    tl.store(out, acc)
+    tl.atomic_add(count + r, r.to(tl.float32))
+
+class ModelNew(torch.nn.Module):
+    def forward(self, a, b):
+        c, count = torch.empty_like(a), torch.zeros(64, device="cuda")
+        index = torch.arange(64, device="cuda", dtype=torch.int32)
+        gathered[(1,)](a, b, c, index, torch.empty_like(a), count, a.shape[0], ODD=True, BLOCK=64)
+        return c
+"""
+)

@@ -24,6 +24,8 @@ JOBS: dict[str, Any] = {
     "data_dependent_only": {"source": kernels.DATA_DEPENDENT, "inputs": SQUARE},
     "no_kernel": {"source": kernels.NO_KERNEL, "inputs": SQUARE},
     "descriptors": {"source": kernels.DESCRIPTORS, "inputs": [[[128, 64], "float32"]]},
+    "in_place": {"source": kernels.IN_PLACE, "inputs": SQUARE * 2},
+    "pointers": {"source": kernels.POINTERS, "inputs": SQUARE * 2},
     "caught": {"source": kernels.CAUGHT, "inputs": SQUARE},
 }
 
@@ -52,6 +54,9 @@ def test_an_elementwise_kernel_is_described_in_full(answers: dict[str, Any]) -> 
         "constants": {"BLOCK": 1024},
         "loads": 1,
         "precision": [],
+        "read_bytes": 4096 * 4096 * 4,
+        "written_bytes": 4096 * 4096 * 4,
+        "dots": False,
         "assumed": True,
         "config": {},
     }
@@ -148,3 +153,32 @@ def test_tensor_descriptors_get_their_blocks_from_the_configuration(answers: dic
     first, second = answers["descriptors"]["kernels"]
     assert (first["grid"], second["grid"]) == ([4], [2])
     assert first["loads"] == 1
+
+
+def test_what_is_loaded_and_stored_counts_twice_and_what_is_the_same_once(answers: dict[str, Any]) -> None:
+    kernel = only(answers["in_place"])
+    square, row = 512 * 512 * 4, 512 * 4
+    assert kernel["launches"] == 2
+    assert kernel["written_bytes"] == 2 * square
+    assert kernel["read_bytes"] == square + row + square  # a row is expanded; then both arguments are one tensor
+
+
+def test_pointers_are_followed_through_loops_and_branches(answers: dict[str, Any]) -> None:
+    kernel = only(answers["pointers"])
+    square, counters, index = 512 * 512 * 4, 64 * 4, 64 * 4
+    assert kernel["dots"] is True
+    assert kernel["read_bytes"] == 2 * square + index + counters  # what an atomic adds to is read and written
+    assert kernel["written_bytes"] == square + counters
+
+
+def test_launches_of_one_kernel_are_added_up(answers: dict[str, Any]) -> None:
+    square = 512 * 512 * 4
+    double, shift = answers["several"]["kernels"]
+    assert (double["read_bytes"], shift["written_bytes"]) == (2 * square, square)
+    moved = {(kernel["read_bytes"], kernel["written_bytes"]) for kernel in answers["descriptors"]["kernels"]}
+    assert moved == {(128 * 64 * 4, 128 * 64 * 4)}  # through tensor descriptors
+
+
+def test_the_fused_kernel_of_gigabytes_is_counted_at_its_true_size(answers: dict[str, Any]) -> None:
+    kernel = only(answers["convolution"])
+    assert kernel["read_bytes"] == kernel["written_bytes"] == 4_194_304 * 64 * 4
