@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from evaluator.errors import UsageError
+from harness.llm.address import redact_url
 from harness.overrides import suggestion
 from harness.places import CONF, StoreSettings, place_store
 from harness.settings import LlmSettings, ProposerSettings, SearchSettings, Settings
@@ -168,7 +169,8 @@ def run_key(settings: Settings) -> str:
     """Identity of a run (64 hex digits): what was asked for, and the sources that it starts from."""
     asked = settings.model_dump(mode="json", exclude=_NOT_IDENTITY)
     if settings.proposer.kind == "llm":
-        asked["server"] = settings.llm.base_url or os.environ.get("OPENAI_BASE_URL", "")
+        # Not its password: a changed one is the same server.
+        asked["server"] = redact_url(settings.llm.base_url or os.environ.get("OPENAI_BASE_URL", ""))
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -22,6 +22,7 @@ from harness.evaluation import Judge
 from harness.interruption import Interruption
 from harness.llm.address import redact_url
 from harness.llm.budget import limits
+from harness.llm.prices import snapshot
 from harness.loop import Ending, Loop
 from harness.progress import choose, one_line, spent_words
 from harness.proposers import select
@@ -77,8 +78,10 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
 
 
 def recorded(settings: Settings) -> dict[str, Any]:
-    """The settings as they are kept with the run: without what a URL may say about its user."""
+    """The settings as they are kept with the run: without what a URL may say about its user, with today's prices."""
     plain = settings.model_dump(mode="json")
+    if settings.proposer.kind == "llm":
+        plain["prices"] = snapshot(settings.llm)
     if settings.llm.base_url:
         plain["llm"]["base_url"] = redact_url(settings.llm.base_url)
     return plain

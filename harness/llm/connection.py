@@ -14,7 +14,7 @@ from harness.llm.faults import Fault, Whereabouts, fault_in, is_too_long, judged
 from harness.llm.questions import Question
 from harness.llm.reading import Partial, Reader
 from harness.llm.retrying import PassingFailure, retry_after_s
-from harness.llm.text import scrub
+from harness.llm.text import hide, scrub
 from harness.settings import LlmSettings
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ class Connection:
                 self._made[question.model] = made | {concession.name}
                 notes += (concession.note,) if concession.note else ()
             else:
-                return replace(answer, requests=requests, notes=notes)
+                text, reasoning = (hide(part, where.secrets) for part in (answer.text, answer.reasoning))
+                return replace(answer, text=text, reasoning=reasoning, requests=requests, notes=notes)
 
     async def close(self) -> None:
         """Close what is open."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluator.errors import ModelError
 from harness.llm.budget import Spent
+from harness.llm.events import Events
 from harness.llm.retrying import PassingFailure, is_passing
 from harness.llm.text import scrub
 
@@ -75,7 +76,9 @@ def fault_of(data: dict[str, Any]) -> Fault | None:
 
 def fault_in(body: bytes, status: int, wait_s: float | None) -> Fault:
     """The error under a status of 4xx or 5xx: in the usual form, or whatever text there is."""
-    text = body.decode(errors="replace")
+    events = Events()
+    told = [*events.feed(body), *events.finish()]  # some servers stream what they refuse
+    text = told[0] if told else body.decode(errors="replace")
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -125,7 +128,7 @@ def _remedy(fault: Fault, where: Whereabouts) -> str:
     if fault.status in _DENIED:
         return f"The key came from {where.key_origin}; check it, and that it belongs to {where.url}."
     if fault.status == _UNKNOWN or "model_not_found" in fault.code:
-        return f"Check llm.model={where.model} and llm.base_url: the server does not know one of them."
+        return f"Check llm.model={where.model}, llm.base_url and llm.api: the server does not know one of them."
     return "Check llm.model and llm.base_url."
 
 

@@ -3,11 +3,12 @@
 The table is that of the package genai-prices as installed; nothing is fetched.
 """
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from evaluator.errors import UsageError
 from harness.llm.address import is_loopback, redact_url
@@ -33,14 +34,6 @@ class Price:
         """Dollars for one answer."""
         total = prompt_tokens * self.usd_per_million_input + completion_tokens * self.usd_per_million_output
         return total / 1e6
-
-    def snapshot(self) -> dict[str, object]:
-        """What is saved with a run, for prices change."""
-        return {
-            "usd_per_million_input": self.usd_per_million_input,
-            "usd_per_million_output": self.usd_per_million_output,
-            "source": self.source,
-        }
 
     def __str__(self) -> str:
         return f"${self.usd_per_million_input:g} in, ${self.usd_per_million_output:g} out per million tokens"
@@ -80,6 +73,12 @@ def find_price(settings: LlmSettings, environ: Mapping[str, str], model: str = "
         found.usd_per_million_output if given_out is None else given_out,
         f"settings, {found.source}",
     )
+
+
+def snapshot(settings: LlmSettings, environ: Mapping[str, str] = os.environ) -> dict[str, dict[str, Any] | None]:
+    """By model, the figures and where they come from: what is saved with a run, for prices change."""
+    prices = {name: find_price(settings, environ, name) for name in settings.names}
+    return {name: asdict(price) if price else None for name, price in prices.items()}
 
 
 def require_prices(

@@ -2,12 +2,22 @@
 
 from candidates.text import neutralise
 
+_UNMISTAKABLE = 8  # characters
+
 
 def one_line(text: str, limit: int = 200) -> str:
     """The text neutralised, its white space collapsed, cut to `limit` characters."""
     # A text that is far longer than what is kept need not be walked to its end.
     line = " ".join(neutralise(" ".join(text[: limit * 8].split())).split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def hide(text: str, secrets: tuple[str, ...]) -> str:
+    """The text with every long secret replaced, and otherwise as it is: a short one could be a word of any code."""
+    for secret in secrets:
+        if len(secret) >= _UNMISTAKABLE:
+            text = text.replace(secret, "***")
+    return text
 
 
 def scrub(text: str, secrets: tuple[str, ...], limit: int = 200) -> str:

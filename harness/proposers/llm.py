@@ -1,20 +1,23 @@
 """The llm proposer: renders the prompt, asks the model, hands on what it said. A repair takes two questions."""
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from candidates import reasoning
 from harness.llm.answers import Reply
 from harness.llm.budget import Spent
 from harness.llm.client import ModelClient
+from harness.llm.faults import PromptTooLong
 from harness.llm.text import one_line
 from harness.proposers.base import Context, Cost, Exchange, Proposal
+from prompts.parts import OPTIONAL
 from prompts.quoting import CLIPPED
 from prompts.stages import Stage
 
 _UNNAMED = "model reply"
-_CUT = "The reply was cut off at its length limit."
+_CUT = "The reply was cut off at its length limit, so it was not evaluated (llm.max_tokens allows longer ones)."
+_WITHHELD = "The model's server withheld the reply, or a part of it"
 _CHANGE = 100  # characters
 _THINKING = ("think", "thinking", "reasoning")
 _MARKS = "#*_>-–•` \t"
@@ -34,7 +37,8 @@ class Render(Protocol):
 class LlmProposer:
     """Asks the model; it never runs out of proposals by itself.
 
-    A proposal is one request. A repair is two: what is wrong, then the code that mends it, asked with that answer.
+    A proposal is one request. A repair is two: what is wrong, then the code that mends it, asked with that answer. A
+    prompt that is too long for the model is asked again without its optional parts, one more each time.
 
     Args:
         client: where the model is.
@@ -53,12 +57,18 @@ class LlmProposer:
         """A model can be asked in any stage."""
         return ""
 
+    def close(self) -> None:
+        """Give up what is in flight, and the connections."""
+        self._client.close()
+
     def worst(self, context: Context) -> Spent:
         """What replies of the greatest length cost; `usd` is None if the price is not known."""
+        model = context.plan.model
         if not self._analyses(context):
-            return self._client.worst(self._render(context))
+            return self._client.worst(self._render(context), model)
         longest = _analysed(context, "x" * (CLIPPED + 1))
-        return self._client.worst(self._render(context, analyse=True)) + self._client.worst(self._render(longest))
+        analysis = self._client.worst(self._render(context, analyse=True), model)
+        return analysis + self._client.worst(self._render(longest), model)
 
     def propose(self, context: Context) -> Proposal | None:
         """One reply that should hold code; for a failure after a reply that says what is wrong.
@@ -68,26 +78,87 @@ class LlmProposer:
         """
         if not self._analyses(context):
             return self._proposal(context)
-        prompt = self._render(context, analyse=True)
-        reply = self._client.complete(prompt, cap_usd=context.left_usd)
-        proposal = self._proposal(_spent(_analysed(context, finding(reply.text)), reply.usd))
-        return replace(proposal, analysis=Exchange(prompt, reply.text), cost=_cost(reply) + proposal.cost)
+        try:
+            analysis = self._ask(context, analyse=True)
+        except PromptTooLong as error:
+            return self._unanswered(context, error)
+        proposal = self._proposal(_spent(_analysed(context, finding(analysis.reply.text)), analysis.reply.usd))
+        notes = dict.fromkeys(note for note in (*analysis.notes, proposal.note) if note)
+        exchange = Exchange(analysis.prompt, analysis.reply.text)
+        return replace(proposal, analysis=exchange, note="; ".join(notes), cost=_cost(analysis.reply) + proposal.cost)
 
     def _analyses(self, context: Context) -> bool:
         return self._analysis and context.failure is not None
 
     def _proposal(self, context: Context) -> Proposal:
-        prompt = self._render(context)
-        reply = self._client.complete(prompt, cap_usd=context.left_usd)
+        try:
+            asked = self._ask(context)
+        except PromptTooLong as error:
+            return self._unanswered(context, error)
+        reply = asked.reply
         return Proposal(
             proposer=self.name,
             change=summarise(reply.text),
-            prompt=prompt,
+            prompt=asked.prompt,
             reply=reply.text,
-            problem=_CUT if reply.truncated else "",
+            problem=_problem(reply),
+            note="; ".join(asked.notes),
             model=one_line(reply.model),
             cost=_cost(reply),
         )
+
+    def _unanswered(self, context: Context, error: PromptTooLong) -> Proposal:
+        """No reply: even what can't be left out is too long for the model."""
+        problem = f"{error.problem} {error.remedy}"
+        prompt = self._render(context, OPTIONAL)
+        return Proposal(self.name, "no reply", prompt=prompt, problem=problem, model=context.plan.model)
+
+    def _ask(self, context: Context, analyse: bool = False) -> "_Asked":
+        """The reply to the longest prompt that fits.
+
+        Raises:
+            PromptTooLong: none does.
+            ModelError: the server refuses, can't be reached, or kept failing.
+        """
+        left_out: list[str] = []
+        prompt = self._render(context, analyse=analyse)
+        while True:
+            try:
+                plan = context.plan
+                reply = self._client.complete(prompt, context.left_usd, model=plan.model, sample=plan.sample)
+            except PromptTooLong:
+                prompt = self._shorter(context, left_out, prompt, analyse)
+                if not prompt:
+                    raise
+            else:
+                short = f"left out of the prompt, which was too long: {', '.join(left_out)}" if left_out else ""
+                return _Asked(prompt, reply, tuple(note for note in (short, *reply.notes) if note))
+
+    def _shorter(self, context: Context, left_out: list[str], prompt: str, analyse: bool) -> str:
+        """The prompt without one more part, whose name is added to `left_out`; empty if there is none left."""
+        for part in OPTIONAL:
+            if part not in left_out:
+                shorter = self._render(context, (*left_out, part), analyse)
+                if len(shorter) < len(prompt):
+                    left_out.append(part)
+                    return shorter
+        return ""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A prompt as it was sent, the reply, and what a person should know about them."""
+
+    prompt: str
+    reply: Reply
+    notes: tuple[str, ...]
+
+
+def _problem(reply: Reply) -> str:
+    """Why a reply must not be evaluated, whatever it holds; empty if it may."""
+    if reply.truncated:
+        return _CUT
+    return f"{_WITHHELD} ({one_line(reply.finish_reason, 40)})." if reply.withheld else ""
 
 
 def finding(reply: str) -> str:

@@ -74,7 +74,9 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
     """
     chosen = choose(settings.proposer, settings.llm, environ)
     if chosen.kind == "llm":
-        return LlmProposer(ModelClient(settings.llm, environ), writer(settings, api), settings.prompt.analysis)
+        return LlmProposer(
+            ModelClient(settings.llm, environ, record=store), writer(settings, api), settings.prompt.analysis
+        )
     if chosen.kind == "recorded":
         return RecordedProposer(read_steps(store, store.run(chosen.run).id))
     return RulesProposer()

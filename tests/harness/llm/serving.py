@@ -20,6 +20,7 @@ class ScriptedServer(ThreadingHTTPServer):
         self.script: list[Behaviour] = []
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []
         self.released = threading.Event()  # ends what stalls
 
     @property
@@ -37,6 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.requests.append(json.loads(body))
         self.server.headers.append(dict(self.headers.items()))
+        self.server.paths.append(self.path)
         number = len(self.server.requests) - 1
         self.server.script[min(number, len(self.server.script) - 1)](self)
 
@@ -68,6 +70,39 @@ def sends(status: int, body: Any, **headers: str) -> Behaviour:
             handler.send_header(name.replace("_", "-"), value)
         handler.end_headers()
         handler.wfile.write(data)
+
+    return behave
+
+
+def chunk(text: Any = None, finish: str | None = None, **changes: Any) -> dict[str, Any]:
+    """One event of a streamed chat completion."""
+    choice = {"index": 0, "delta": {} if text is None else {"content": text}, "finish_reason": finish}
+    body = {"id": "1", "object": "chat.completion.chunk", "model": "small-model-0125", "choices": [choice]}
+    return {name: value for name, value in (body | changes).items() if value is not None}
+
+
+USAGE = {"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 200, "total_tokens": 1200}}
+
+
+def events(*data: Any, done: bool = True, end: str = "\n") -> bytes:
+    """The body of a stream with these events."""
+    lines = [f"data: {item if isinstance(item, str) else json.dumps(item)}{end}{end}" for item in data]
+    return "".join([*lines, f"data: [DONE]{end}{end}" if done else ""]).encode()
+
+
+def streams(*pieces: bytes, type: str = "text/event-stream", then: Behaviour | None = None) -> Behaviour:
+    """Sends a body in these pieces, without announcing its length; goes on with `then`, or closes the connection."""
+
+    def behave(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", type)
+        handler.end_headers()
+        for piece in pieces:
+            handler.wfile.write(piece)
+            handler.wfile.flush()
+        if then is not None:
+            then(handler)
+        handler.close_connection = True
 
     return behave
 

@@ -1,7 +1,7 @@
 import pytest
 
 from evaluator.errors import UsageError
-from harness.llm.prices import Price, bound_tokens, estimate_tokens, find_price, require_prices
+from harness.llm.prices import Price, bound_tokens, estimate_tokens, find_price, require_prices, snapshot
 from harness.settings import BudgetSettings, LlmSettings
 
 
@@ -65,7 +65,11 @@ def test_dollars_and_snapshot() -> None:
     price = Price(2.0, 8.0, "settings")
 
     assert price.usd(500_000, 250_000) == pytest.approx(3.0)
-    assert price.snapshot() == {"usd_per_million_input": 2.0, "usd_per_million_output": 8.0, "source": "settings"}
+    settings = LlmSettings(model="m", usd_per_million_input=2.0, usd_per_million_output=8.0)
+    assert snapshot(settings, {}) == {
+        "m": {"usd_per_million_input": 2.0, "usd_per_million_output": 8.0, "source": "settings"}
+    }
+    assert snapshot(LlmSettings(model="our-own", base_url="https://gpu.example.com/v1"), {}) == {"our-own": None}
 
 
 def test_estimates_of_tokens() -> None:

@@ -24,7 +24,7 @@ def test_a_proposal_holds_what_was_sent_and_what_came_back(
     settings = LlmSettings(model="m", base_url=server.url, continue_truncated=False, **prices)
 
     with ModelClient(settings, {}) as client:
-        proposer = LlmProposer(client, lambda context: f"Improve this:\n{context.source}")
+        proposer = LlmProposer(client, lambda context, *_, **__: f"Improve this:\n{context.source}")
         proposal = proposer.propose(context(PLAIN, stage()))
 
     assert proposal is not None
@@ -46,7 +46,7 @@ def test_the_worst_case_is_above_what_a_reply_costs(
     settings = LlmSettings(model="m", base_url=server.url, max_tokens=500, continue_truncated=False, **prices)
 
     with ModelClient(settings, {}) as client:
-        proposer = LlmProposer(client, lambda context: "x" * 4000)
+        proposer = LlmProposer(client, lambda context, *_, **__: "x" * 4000)
         worst = proposer.worst(context(PLAIN, stage()))
 
     assert isinstance(proposer, Metered)
