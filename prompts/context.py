@@ -52,6 +52,17 @@ class PastAttempt(Protocol):
     def kept(self) -> bool: ...
 
 
+class OtherVersion(Protocol):
+    """Another version of the module that is shown beside the current one; `why` says why, in a clause."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def why(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class PromptContext:
     """Everything that one prompt may show.
@@ -59,6 +70,9 @@ class PromptContext:
     `source`, `verdict`, `profile` and `facts` (`prompts.facts.collect`) describe the current code; `failure` is set
     for a repair and only then, `analysis` once a model has said what is wrong with it. With `prefer_patch` the reply
     may edit the current code instead of repeating it.
+
+    `operator` says what an optimisation does with the current code: improve, explore (another way), or crossover (with
+    the first of `inspirations`); other words count as improve.
     """
 
     task: Task
@@ -72,4 +86,6 @@ class PromptContext:
     history: Sequence[PastAttempt] = ()
     failure: FailedAttempt | None = None
     analysis: str = ""
+    operator: str = "improve"
+    inspirations: Sequence[OtherVersion] = ()
     prefer_patch: bool = False

@@ -13,6 +13,7 @@ from evaluator.catalog import unknown
 PARTS: Mapping[str, str] = {
     "example": "the worked example of another task in a draft",
     "legend": "unit and meaning of each hardware counter",
+    "inspirations": "other versions of the module, to learn from or to be joined with the current one",
     "history": "what was tried in this run, and what it did",
     "static": "registers, spills, occupancy and launches of each kernel",
     "counters": "the hardware counters of each kernel",

@@ -109,6 +109,8 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "time_line": view.time_line(context.verdict),
         "history": lines,
         "earlier": earlier,
+        "operator": context.operator,
+        "inspirations": view.versions(context.inspirations),
         "names": sort_out(context.api),
         "allowed_imports": sorted(ALLOWED_MODULES),
         "refused": {path: REFUSED_PATHS[path] for path in SHOWN_REFUSALS},

@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 from evaluator.verdict import KernelFacts, Timing, Verdict
 from prompts import conditions, repeats
-from prompts.context import FailedAttempt, PastAttempt, PromptContext
+from prompts.context import FailedAttempt, OtherVersion, PastAttempt, PromptContext
 from prompts.facts import FACTS, missing_metrics
 from prompts.metrics import load_metrics
-from prompts.quoting import inline
+from prompts.quoting import clipped, inline
 from prompts.stages import Facts, Rule
 
 HISTORY = 6  # attempts shown; the latest ones
+VERSIONS = 3  # other versions shown
+VERSION_SIZE = (6000, 2000)  # characters of each, from its beginning and its end
 
 Applies = Literal["always", "applies", "does not apply", "unknown"]
 
@@ -151,6 +153,24 @@ def history_lines(history: Iterable[PastAttempt]) -> tuple[list[str], int]:
         if number > omitted:
             lines.append(f"{number}. {_attempt(each, same if same < number else None)}")
     return lines, omitted
+
+
+@dataclass(frozen=True)
+class VersionView:
+    """Another version of the module: its code, clipped, what was found of it, and why it is shown."""
+
+    source: str
+    found: str
+    why: str
+
+
+def versions(inspirations: Iterable[OtherVersion]) -> list[VersionView]:
+    """The first of the inspirations, as many as a prompt has room for."""
+    shown = list(inspirations)[:VERSIONS]
+    return [
+        VersionView(clipped(each.source, *VERSION_SIZE), _outcome(each.verdict), inline(each.why, 160))
+        for each in shown
+    ]
 
 
 def repeat_lines(failure: FailedAttempt | None, history: Iterable[PastAttempt]) -> list[str]:

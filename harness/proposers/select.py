@@ -106,6 +106,8 @@ def show(context: Context, settings: Settings, api: TritonApi, analyse: bool = F
         history=context.history,
         failure=context.failure,
         analysis=context.failure.analysis if context.failure else "",
+        operator=context.plan.operator,
+        inspirations=context.inspirations,
     )
 
 

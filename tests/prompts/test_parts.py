@@ -13,11 +13,12 @@ from prompts.context import PromptContext
 from prompts.parts import OPTIONAL, known
 from prompts.render import render
 from prompts.stages import Stage
-from tests.prompts.test_render import Attempt, Failure, MakeTask, failed
+from tests.prompts.test_render import Attempt, Failure, MakeTask, Version, failed
 
 SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and what is seen of it
     "example": ("draft", "[WORKED EXAMPLE]"),
     "legend": ("finetune", "[blocks]: program instances launched"),
+    "inspirations": ("finetune", "[OTHER VERSIONS]"),
     "history": ("finetune", "[TRIED SO FAR]"),
     "static": ("finetune", "theoretical_occupancy_percent"),
     "counters": ("finetune", "Hardware counters"),
@@ -36,7 +37,8 @@ def full(
     task = make_task("fusion")
     wrong = failed(Status.WRONG_OUTPUT, "2 of 512 elements differ")
     attempts = (Attempt("num_warps 4 -> 8", timed, False), Attempt("wider blocks", wrong, False))
-    known = {"source": task.start, "verdict": timed, "profile": profile, "history": attempts}
+    others = (Version(task.start, timed, "it behaves otherwise"),)
+    known = {"source": task.start, "verdict": timed, "profile": profile, "history": attempts, "inspirations": others}
     return PromptContext(
         task, gpu, stages["finetune"], api, failure=Failure(task.start, wrong, digest="b" * 64), **known
     )
