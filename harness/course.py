@@ -55,7 +55,7 @@ class Course:
         """Why this stage ends here; empty as long as it goes on. A repair that is due is not this function's matter."""
         if self.position(state) != index:
             return "" if self.search.rounds > 0 else "no rounds were asked for"
-        if stage.template == "draft" and state.idle == 0:
+        if stage.template == "draft" and state.answered and state.idle == 0:
             return "there is a draft that works"
         if state.round >= self.search.rounds:
             return "all rounds are done"

@@ -28,7 +28,7 @@ from harness.settings import SearchSettings
 from prompts import conditions
 from prompts.stages import Facts, Rule, Section
 
-Word = Literal["start", "kept", "nominated", "reverted", "failed", "duplicate"]
+Word = Literal["start", "kept", "nominated", "reverted", "failed", "duplicate", "declined"]
 
 # What the author of the code can mend. An integrity violation earns no second chance; the other two are not its fault.
 BEYOND_REPAIR = frozenset({Status.UNCHECKED, Status.INTEGRITY_VIOLATION, Status.INFRA_ERROR})

@@ -1,6 +1,8 @@
 """The one path from source text to a stored verdict, shared by `evaluate`, `replay` and the loop."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from candidates import static_rules
@@ -10,7 +12,7 @@ from candidates.store import Store
 from evaluator.request import Incumbent, Request
 from evaluator.service import Evaluator
 from evaluator.triton_api import TritonApi
-from evaluator.verdict import Evidence, Status, Timing, Verdict
+from evaluator.verdict import Evidence, Profile, Status, Timing, Verdict
 from harness.settings import Settings
 
 Progress = Callable[[str], None]
@@ -38,6 +40,7 @@ class Judge:
         self.store = store
         self.evaluator = evaluator
         self.api = api
+        self.busy_s = 0.0  # wall seconds in which the evaluator worked for this judge
         description = evaluator.describe()
         self.fingerprint: str = description["fingerprint"]
         self.device: str = description["device"] or settings.gpu.unmeasured
@@ -79,6 +82,19 @@ class Judge:
             )
         self._keep(digest, verdict)
         return Judged(digest, verdict, findings, cached=False)
+
+    def profile(self, request: Request, metrics: tuple[str, ...]) -> Profile:
+        """Profiler metrics of a verified candidate; says why where there are none."""
+        with self._busy():
+            return self.evaluator.profile(request, metrics)
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.busy_s += time.monotonic() - began
 
     def _answers(self, known: Verdict, incumbent: Incumbent | None) -> bool:
         # A refusal is cheap to find again, and the rules may have become milder since.
@@ -122,7 +138,8 @@ class Judge:
             autotune=known.evidence.autotune if known else {},
             min_gain=self.settings.search.min_gain,
         )
-        verdict = self.evaluator.evaluate(request, progress)
+        with self._busy():
+            verdict = self.evaluator.evaluate(request, progress)
         times: dict[str, Timing] = {
             str(name): timing for name, timing in verdict.baseline.items() if timing is not None
         }

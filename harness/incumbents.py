@@ -41,7 +41,7 @@ class Incumbents:
             target=self.settings.gpu,
             autotune=verdict.evidence.autotune,
         )
-        profile = self.judge.evaluator.profile(request, self.metrics)
+        profile = self.judge.profile(request, self.metrics)
         store.put_profile(digest, task.digest, fingerprint, profile)
         return profile
 

@@ -1,21 +1,30 @@
-"""The search: propose, judge, keep or revert; stage after stage, each step saved before the next begins."""
+"""The search: ask, judge what comes back, keep or revert; stage after stage, each ask and each step saved at once.
+
+While the evaluator is busy with one candidate the next ones are being written: as many asks may be open as the desk has
+room for. Answers are seen to one at a time, in the order in which they came, and that order is the log.
+"""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from dataclasses import dataclass, replace
 
-from candidates import extract, identity
-from candidates.store import RunRecord, Step
-from evaluator.errors import OracleError
-from evaluator.verdict import Evidence, Status, Verdict
+from candidates.store import Ask, RunRecord, Step
+from evaluator.errors import HarnessError, OracleError
+from evaluator.verdict import Status, Verdict
 from harness.course import Course
-from harness.decisions import Decision, decide
+from harness.decisions import Decision
+from harness.engine import asking, desks, views
+from harness.engine.contexts import Contexts
+from harness.engine.ledger import Ledger
+from harness.engine.log import Log
+from harness.engine.outcomes import Outcome, Outcomes
 from harness.evaluation import Judge
-from harness.incumbents import Incumbents, findings_of
-from harness.llm.budget import limits
+from harness.incumbents import Incumbents
+from harness.llm.budget import Spent
 from harness.progress import Progress
-from harness.proposers.base import Context, Failure, Metered, Proposal, Proposer
+from harness.proposers.base import Context, Metered, Proposal, Proposer
+from harness.search.base import Strategy
+from harness.search.greedy import Greedy
 from harness.state import State
 from prompts import headroom
 from prompts.stages import Stage
@@ -32,42 +41,15 @@ class Ending:
     reason: str
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a proposal came to."""
-
-    candidate: str  # digest; empty if there was no code
-    verdict: Verdict | None  # None for a duplicate
-    decision: Decision
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where in the run a step belongs, and when it began (seconds on the monotonic clock)."""
-
-    kind: Literal["start", "proposal", "repair"]
-    stage: str
-    round: int
-    parent: str
-    began: float
-
-
-@runtime_checkable
-class Explaining(Protocol):
-    """A proposer that says, after it offered nothing, why."""
-
-    reason: str
-
-
 class Loop:
-    """One run of the search, from wherever its recorded steps have brought it.
+    """One run of the search, from wherever its log has brought it.
 
     Args:
         judge: gives verdicts; its settings and its store are the run's.
         proposer: whoever writes candidates.
-        run: the record that steps are added to.
+        run: the record that the log belongs to.
         progress: told about every event.
-        interrupted: asked before each step whether the person wants to stop.
+        interrupted: asked before each ask whether the person wants to stop.
     """
 
     def __init__(
@@ -77,17 +59,28 @@ class Loop:
         self.settings = judge.settings
         self.store = judge.store
         self.proposer = proposer
-        self.record = run
         self.progress = progress
         self.interrupted = interrupted
         self.course = Course.of(self.settings)
-        self.budget = limits(self.settings.budget)
+        self.strategy: Strategy = Greedy()
         metrics = dict.fromkeys(metric for stage in self.settings.stages for metric in stage.metrics)
         self.incumbents = Incumbents(judge, tuple(metrics), progress.now)
-        self.state = State.from_steps(self.store.steps(run.id))
-        self.exhausted: dict[int, str] = {}  # stages for which the proposer has nothing left -> why
-        self.given_up: set[int] = set()  # failed steps that the proposer offers no repair for
+        self.contexts = Contexts(self.settings, self.incumbents)
+        self.outcomes = Outcomes(judge, self.incumbents, progress.now)
+        self.log = Log(self.store, run.id)
+        self.desk = desks.choose(proposer, self.settings, self.state.asks)
+        self.ledger = Ledger(self.settings.budget, desks.concurrency_of(self.settings))
+        self.stuck: dict[int, str] = {}  # stages for which the strategy has nothing to ask -> why
+        self.stopping = ""  # why nothing more is asked for
+        self.failure: HarnessError | None = None  # the proposer's; raised when all that is in flight has been seen to
         self.machine_failures = 0
+        self.saved_at = time.monotonic()
+        self.busy_s = judge.busy_s  # of the evaluator, until then
+
+    @property
+    def state(self) -> State:
+        """Where the run stands."""
+        return self.log.state
 
     def run(self) -> Ending:
         """Evaluate the start, then work through the stages until their rounds, the budget or the person end it.
@@ -95,13 +88,14 @@ class Loop:
         Raises:
             HarnessError: the machine, the model's server or the store failed; every step before that is saved.
         """
+        self.log.count_lost()
         self.begin()
         for index, stage in self.course.ahead(self.state):
             if reason := self.skipped(index, stage):
                 self.progress.say(f"{stage.name} skipped: {reason}", "yellow")
                 continue
             while not (over := self.over(index, stage)):
-                if halted := self.halted() or self.turn(index, stage):
+                if halted := self.turn(index, stage):
                     return Ending(False, halted)
             self.progress.say(f"{stage.name} ends: {over}", "dim")
         return Ending(True, "all stages are done" if self.state.current else self.nothing_works())
@@ -111,7 +105,6 @@ class Loop:
         source = self.settings.task.start
         if self.state.steps or not source:
             return
-        began = time.monotonic()
         self.progress.now("evaluating the starting point")
         judged = self.judge.judge(source, progress=self.progress.now)
         verdict = judged.verdict
@@ -119,48 +112,41 @@ class Loop:
             raise OracleError(f"the starting point could not be evaluated: {verdict.reason}", GO_ON)
         works = verdict.status is Status.VERIFIED
         decision = Decision("start", "") if works else Decision("failed", verdict.reason)
-        origin = Proposal(proposer="task", change="starting point")
-        self.save(origin, Outcome(judged.digest, verdict, decision), Place("start", "start", 0, "", began))
+        self.save(Proposal("task", "starting point"), Outcome(judged.digest, verdict, decision))
 
     def turn(self, index: int, stage: Stage) -> str:
-        """One proposal, or one attempt to repair the last; judged, decided on and saved.
+        """Ask for as much as there is room for, then see to one answer.
 
         Returns:
-            Why nothing was asked for, if its cost could pass a bound of the budget; else nothing.
+            Why nothing more is asked for, once all that was asked for has been seen to.
         """
-        began = time.monotonic()
-        broken = self.broken()
-        number = self.state.round if broken else self.course.next_round(index, self.state)
-        context = self.context(stage, number, broken)
-        if reached := self.unaffordable(context):
-            return reached
-        self.progress.now(f"{stage.name} {number}: {'repair' if broken else 'proposal'} by {self.proposer.name}")
-        proposal = self.proposer.propose(context)
-        if proposal is None:
-            self.declined(index, broken)
+        halted = self.ask_ahead(index, stage)
+        if self.desk.open:
+            self.see_to(self.desk.take())
             return ""
-        outcome = self.outcome(proposal, context)
-        parent = (broken.candidate if broken else "") or self.state.current
-        self.save(proposal, outcome, Place("repair" if broken else "proposal", stage.name, number, parent, began))
-        self.watch_machine(outcome.verdict)
-        return ""
+        if self.failure is not None:
+            raise self.failure
+        return halted
 
     # What to do next.
 
     def skipped(self, index: int, stage: Stage) -> str:
         """Why this stage is not worth entering; the facts are looked at only if they matter."""
         current = self.state.current
-        asked = stage.skip_when and current and self.course.position(self.state) != index
+        asked = stage.skip_when and current and not self.entered(index)
         facts = self.incumbents.facts(current, self.state.verdicts[current]) if asked else {}
         return self.course.skipped(index, stage, self.state, facts)
 
     def over(self, index: int, stage: Stage) -> str:
-        """Why this stage ends here; empty as long as it goes on."""
-        if self.course.position(self.state) == index and self.broken():
-            return ""
+        """Why this stage ends here; empty as long as it goes on, or an answer or a repair is due in it."""
+        return "" if self.state.pending or self.broken(index) else self.closed(index, stage)
+
+    def closed(self, index: int, stage: Stage) -> str:
+        """Why no further proposal is asked for in this stage; empty if one is."""
         if over := self.course.over(index, stage, self.state):
             return over
-        return self.exhausted.get(index, "") or self.without_headroom(stage)
+        stuck = self.stuck.get(index, "") or (self.state.exhausted if self.entered(index) else "")
+        return stuck or self.without_headroom(stage)
 
     def without_headroom(self, stage: Stage) -> str:
         """Why what the current code was measured to reach leaves this stage nothing to gain; empty if it may."""
@@ -168,28 +154,23 @@ class Loop:
         known = self.incumbents.standing(self.state.current, current).facts if current else {}
         return headroom.stop(known, stage, self.settings.search.min_gain)
 
+    def entered(self, index: int) -> bool:
+        """Whether the run is in this stage."""
+        return self.course.position(self.state) == index
+
+    def broken(self, index: int) -> Step | None:
+        """The failed step of this stage that is to be repaired next."""
+        return self.state.broken(self.settings.search.repairs) if self.entered(index) else None
+
     def halted(self) -> str:
-        """Why the whole run stops here, to be gone on with later; empty if it needn't."""
-        return "interrupted" if self.interrupted() else self.budget.exhausted(self.state.spent)
+        """Why nothing more is asked for, to be gone on with later; empty if it needn't be."""
+        if not self.stopping and self.interrupted():
+            self.stopping = "interrupted"
+        return self.stopping or self.ledger.limits.exhausted(self.spent())
 
-    def unaffordable(self, context: Context) -> str:
-        """Which bound the next proposal could pass at its worst; empty if none."""
-        if not isinstance(self.proposer, Metered):
-            return ""
-        return self.budget.reserve(self.state.spent, self.proposer.worst(context))
-
-    def broken(self) -> Step | None:
-        """The failed step that is to be repaired now."""
-        step = self.state.broken(self.settings.search.repairs)
-        return step if step is not None and step.index not in self.given_up else None
-
-    def declined(self, index: int, broken: Step | None) -> None:
-        """The proposer has no answer: to this failure, or for this stage at all."""
-        if broken is not None:
-            self.given_up.add(broken.index)
-        else:
-            why = self.proposer.reason if isinstance(self.proposer, Explaining) else ""
-            self.exhausted[index] = why.rstrip(".") or f"the {self.proposer.name} proposer has nothing left to offer"
+    def spent(self) -> Spent:
+        """What the run has used until now."""
+        return self.state.spent + Spent(minutes=(time.monotonic() - self.saved_at) / 60)
 
     def nothing_works(self) -> str:
         """The last word of a run in which no candidate verified."""
@@ -197,77 +178,85 @@ class Loop:
         start = f"the starting point failed: {first.note}" if first and first.kind == "start" else "there is no start"
         return f"no candidate works ({start})"
 
-    # One proposal.
+    # Asking.
 
-    def context(self, stage: Stage, number: int, broken: Step | None) -> Context:
-        """What the proposer may look at."""
-        state, current = self.state, self.state.current
-        verdict = state.verdicts.get(current)
-        return Context(
-            task=self.settings.task,
-            gpu=self.settings.gpu,
-            stage=stage,
-            round=number,
-            digest=current,
-            source=self.store.source(current) if current else "",
-            verdict=verdict,
-            profile=self.incumbents.profile(current, verdict) if verdict else None,
-            facts=self.incumbents.facts(current, verdict) if verdict else {},
-            history=state.history,
-            seen=state.seen,
-            failure=self.failure(broken) if broken else None,
-            left_usd=self.left_usd(),
-        )
+    def ask_ahead(self, index: int, stage: Stage) -> str:
+        """Put asks on the desk as long as it has room, those first that earlier invocations lost.
 
-    def left_usd(self) -> float | None:
-        """Dollars that are left of the budget; None if it has no such bound."""
-        bound, spent = self.settings.budget.usd, self.state.spent.usd
-        return None if bound is None or spent is None else max(0.0, bound - spent)
+        Returns:
+            Why no more of them are put there although there is room; empty if there is nothing to ask at present.
+        """
+        while self.desk.has_room():
+            waiting = self.log.unanswered
+            if not waiting and not self.desk.is_due(self.state):
+                return ""
+            if halted := self.halted():
+                return halted
+            ask, before = waiting[0] if waiting else (self.next_ask(index, stage), self.state)
+            if ask is None:
+                return ""
+            if refused := self.put(ask, self.contexts.context(before, ask, stage)):
+                return refused
+        return ""
 
-    def failure(self, broken: Step) -> Failure | None:
-        """The failed step with its code and what was found in it."""
-        if broken.verdict is None:
+    def next_ask(self, index: int, stage: Stage) -> Ask | None:
+        """A repair that is due, or else the strategy's next plan; None if an answer must come first."""
+        if broken := self.broken(index):
+            return asking.repair(self.state, broken)
+        if self.closed(index, stage):
             return None
-        source = self.store.source(broken.candidate) if broken.candidate else ""
-        return Failure(source, broken.verdict, findings_of(broken.verdict), broken.candidate)
+        entered = self.entered(index)
+        plan = self.strategy.ask(views.view(self.state, stage, entered, self.settings))
+        if plan is not None:
+            number = self.course.next_round(index, self.state)
+            return asking.proposal(self.state, plan, stage, number, entered)
+        if not self.state.pending:
+            self.stuck[index] = "the strategy has nothing left to ask"
+        return None
 
-    def outcome(self, proposal: Proposal, context: Context) -> Outcome:
-        """From the proposal to a decision: extract the code, recognise duplicates, judge, compare."""
-        source, problem = proposal.source, proposal.problem
-        if source is None and not problem:
-            broken_source = context.failure.source if context.failure else ""
-            extraction = extract.extract(proposal.reply or "", current=broken_source or context.source)
-            source, problem = extraction.source, extraction.problem
-        if source is None:
-            return Outcome("", self.no_code(problem), Decision("failed", problem))
-        digest = identity.digest(source)
-        if digest in self.state.seen:
-            return Outcome(digest, None, Decision("duplicate", "the same code was judged before"))
-        return self.judged(source, context.stage)
+    def put(self, ask: Ask, context: Context) -> str:
+        """Save an ask and put it on the desk, unless its worst case could pass a bound of the budget: which one."""
+        worst = self.proposer.worst(context) if isinstance(self.proposer, Metered) else Spent()
+        claim = worst + self.judging()
+        if refused := self.ledger.refusal(self.spent(), claim):
+            return refused
+        ask = ask.model_copy(update={"reserved": asking.use(worst), "open": True})
+        if ask.number < self.state.next_number:
+            self.log.reopen(ask)
+            self.log.unanswered.popleft()
+        else:
+            self.log.ask(ask)
+        left = self.ledger.hold(ask.number, self.spent(), claim)
+        self.desk.put(ask, replace(context, left_usd=left))
+        what = "repair" if ask.kind == "repair" else "proposal"
+        self.progress.now(f"{ask.stage} {ask.round}: {what} by {self.proposer.name}")
+        self.progress.flight(self.desk.open, self.desk.answered)
+        return ""
 
-    def judged(self, source: str, stage: Stage) -> Outcome:
-        """The verdict on new code and what follows from it."""
-        current = self.state.current
-        verdict = self.state.verdicts.get(current)
-        opponent = self.incumbents.opponent(current, verdict) if verdict else None
-        judged = self.judge.judge(source, incumbent=opponent, progress=self.progress.now)
-        decision = decide(
-            self.incumbents.standing(judged.digest, judged.verdict),
-            self.incumbents.standing(current, verdict) if verdict else None,
-            stage.section(self.settings.task.category),
-            self.settings.search,
-        )
-        return Outcome(judged.digest, judged.verdict, decision)
+    def judging(self) -> Spent:
+        """What judging one more candidate may take: of a GPU, as long as the longest evaluation of this run took."""
+        longest = max((step.gpu_seconds for step in self.state.steps), default=0.0)
+        return Spent(evaluations=1, gpu_seconds=longest)
 
-    def no_code(self, problem: str) -> Verdict:
-        """The verdict on a reply without code."""
-        return Verdict(
-            status=Status.EXTRACT_ERROR,
-            reason=problem,
-            task=self.settings.task.name,
-            device=self.judge.device,
-            evidence=Evidence(target=self.settings.gpu.title),
-        )
+    # Answers.
+
+    def see_to(self, answer: desks.Answer) -> None:
+        """Judge what was proposed and save the step. After an error nothing more is asked for."""
+        self.ledger.release(answer.ask.number)
+        self.progress.flight(self.desk.open, self.desk.answered)
+        if answer.error is not None:
+            self.log.close(answer.ask)
+            self.failure = self.failure or answer.error
+            self.stopping = self.failure.problem
+            return
+        proposal = answer.proposal
+        if proposal is None:
+            declined = Outcome("", None, Decision("declined", answer.reason))
+            self.save(Proposal(self.proposer.name, ""), declined, answer)
+            return
+        outcome = self.outcomes.outcome(proposal, answer.context, self.state)
+        self.save(proposal, outcome, answer)
+        self.watch_machine(outcome.verdict)
 
     def watch_machine(self, verdict: Verdict | None) -> None:
         """Give up when the machine, not the candidates, keeps failing."""
@@ -278,33 +267,44 @@ class Loop:
         if self.machine_failures >= MACHINE_FAILURES:
             raise OracleError(f"{self.machine_failures} evaluations in a row failed: {verdict.reason}", GO_ON)
 
-    def save(self, proposal: Proposal, outcome: Outcome, place: Place) -> None:
-        """Add the step to the log, fold it into the state, show it."""
-        cost, analysis = proposal.cost, proposal.analysis
+    def save(self, proposal: Proposal, outcome: Outcome, answer: desks.Answer | None = None) -> None:
+        """Add the step to the log and show it; without an answer it is the start."""
+        ask = answer.ask if answer else Ask(number=-1, after=0, stage="start", round=0, kind="start", operator="")
+        analysis = proposal.analysis
+        now, busy_s = time.monotonic(), self.judge.busy_s
+        evaluation_s = round(busy_s - self.busy_s, 3)
         step = Step(
             index=len(self.state.steps),
-            stage=place.stage,
-            round=place.round,
-            kind=place.kind,
+            ticket=ask.number if answer else None,
+            stage=ask.stage,
+            round=ask.round,
+            kind=ask.kind,
             candidate=outcome.candidate,
-            parent=place.parent,
+            parent=ask.parent,
             proposer=proposal.proposer,
             change=proposal.change,
             model=proposal.model,
+            operator=ask.operator,
+            inspirations=ask.inspirations,
+            island=ask.island,
+            sample=ask.sample,
             problem=proposal.problem,
             prompt=self.store.put_text(proposal.prompt) if proposal.prompt else "",
             reply=self.store.put_text(proposal.reply) if proposal.reply else "",
             analysis_prompt=self.store.put_text(analysis.prompt) if analysis else "",
             analysis_reply=self.store.put_text(analysis.reply) if analysis else "",
-            prompt_tokens=cost.prompt_tokens,
-            completion_tokens=cost.completion_tokens,
-            usd=cost.usd,
-            seconds=round(time.monotonic() - place.began, 3),
-            calls=cost.calls,
+            prompt_tokens=proposal.cost.prompt_tokens,
+            completion_tokens=proposal.cost.completion_tokens,
+            usd=proposal.cost.usd,
+            seconds=round(now - self.saved_at, 3),
+            reply_seconds=round(answer.seconds, 3) if answer else 0.0,
+            evaluation_seconds=evaluation_s,
+            gpu_seconds=evaluation_s if self.settings.device else 0.0,
+            calls=proposal.cost.calls,
             verdict=outcome.verdict,
             decision=outcome.decision.word,
             note="; ".join(note for note in (outcome.decision.note, proposal.note) if note),
         )
-        self.store.add_step(self.record.id, step)
-        self.state = self.state.after(step)
+        self.log.step(step)
+        self.saved_at, self.busy_s = now, busy_s
         self.progress.recorded(step, self.state)

@@ -20,7 +20,14 @@ from evaluator.verdict import Verdict
 from harness.llm.budget import Spent
 from harness.state import State
 
-STYLES = {"kept": "bold green", "nominated": "green", "failed": "red", "duplicate": "dim", "reverted": "yellow"}
+STYLES = {
+    "kept": "bold green",
+    "nominated": "green",
+    "failed": "red",
+    "duplicate": "dim",
+    "reverted": "yellow",
+    "declined": "dim",
+}
 
 
 class Progress(Protocol):
@@ -38,6 +45,10 @@ class Progress(Protocol):
 
     def now(self, text: str) -> None:
         """What is being done at this moment, in a few words."""
+        ...
+
+    def flight(self, open: int, answered: int) -> None:
+        """How many asks are open: in flight, and of these answered and waiting for the evaluator."""
         ...
 
     def recorded(self, step: Step, state: State) -> None:
@@ -81,9 +92,13 @@ class PlainProgress:
             self.doing = text
             self.say(f"  .. {text}", "dim")
 
+    def flight(self, open: int, answered: int) -> None:
+        pass  # changes too often for lines that stay
+
     def recorded(self, step: Step, state: State) -> None:
         self.doing = ""
-        self.console.print(step_line(step), soft_wrap=True)
+        if step.decision != "declined":  # whoever ends the stage says why
+            self.console.print(step_line(step), soft_wrap=True)
 
 
 class LiveProgress:
@@ -97,6 +112,7 @@ class LiveProgress:
         self.changed = self.began
         self.spinner = Spinner("dots", "")
         self.doing = ""
+        self.open = self.answered = 0
         self.state = State()
         self.live = Live(
             console=console, get_renderable=self.footer, refresh_per_second=8, transient=True, redirect_stderr=False
@@ -119,10 +135,14 @@ class LiveProgress:
         if text != self.doing:
             self.doing, self.changed = text, self.clock()
 
+    def flight(self, open: int, answered: int) -> None:
+        self.open, self.answered = open, answered
+
     def recorded(self, step: Step, state: State) -> None:
         self.state = state
         self.doing = ""
-        self.console.print(step_line(step))
+        if step.decision != "declined":  # whoever ends the stage says why
+            self.console.print(step_line(step))
 
     def footer(self) -> RenderableType:
         """Two or three lines: what runs, the best so far, the account of the run."""
@@ -130,6 +150,8 @@ class LiveProgress:
         what = neutralise(self.doing) or "working"
         self.spinner.update(text=Text(f"{what} ({seconds} s)" if seconds else what, style="cyan"))
         account = account_line(self.state, self.rounds, self.clock() - self.began)
+        if self.open > 1:
+            account += f" · {self.open - self.answered} in flight, {self.answered} waiting"
         return Group(self.spinner, Text(best_line(self.state), style="bold"), Text(account, style="dim"))
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from candidates import board
 from candidates.board import Row
-from candidates.store import RunRecord, Step, Store
+from candidates.store import RunRecord, Store
 from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
@@ -26,8 +26,6 @@ from harness.llm.prices import snapshot
 from harness.loop import Ending, Loop
 from harness.progress import choose, one_line, spent_words
 from harness.proposers import select
-from harness.proposers.base import Context, Failure
-from harness.proposers.recorded import RecordedProposer
 from harness.reports import best
 from harness.reports.board import print_board
 from harness.settings import Settings
@@ -102,7 +100,7 @@ def require_a_beginning(settings: Settings) -> None:
 
 def resume(settings: Settings, store: Store, run: RunRecord, console: Console, opener: Opener) -> Ending:
     """Bring the run to its end, or as far as the budget and the person allow; nothing is opened for a finished one."""
-    state = State.from_steps(store.steps(run.id))
+    state = State.from_log(store.steps(run.id), store.asks(run.id))
     if run.state == "finished":
         return Ending(True, run.reason)
     if spent := limits(settings.budget).exhausted(state.spent):
@@ -125,8 +123,6 @@ def search(settings: Settings, store: Store, run: RunRecord, console: Console, o
     """The loop with everything it needs around it."""
     api = triton_api.names()
     proposer = select.proposer(settings, store, api)
-    if isinstance(proposer, RecordedProposer):
-        catch_up(proposer, store.steps(run.id), settings)
     with (
         opener(settings) as evaluator,
         choose(console, settings.search.rounds) as progress,
@@ -134,17 +130,6 @@ def search(settings: Settings, store: Store, run: RunRecord, console: Console, o
     ):
         judge = Judge(settings, store, evaluator, api)
         return Loop(judge, proposer, run, progress, interrupted).run()
-
-
-def catch_up(proposer: RecordedProposer, steps: tuple[Step, ...], settings: Settings) -> None:
-    """Pass by what this run has replayed before it was interrupted: a recording counts what it has offered."""
-    stages = {stage.name: stage for stage in (settings.draft, *settings.stages) if stage is not None}
-    for step in steps:
-        if step.kind == "start" or step.stage not in stages:
-            continue
-        failure = Failure("", step.verdict) if step.kind == "repair" and step.verdict else None
-        stage = stages[step.stage]
-        proposer.propose(Context(settings.task, settings.gpu, stage, step.round, failure=failure))
 
 
 @contextmanager
@@ -176,7 +161,7 @@ def command_again(words: Sequence[str]) -> str:
 
 def report(settings: Settings, store: Store, run: RunRecord, console: Console) -> int:
     """The board of this task and device, what the run cost, and last the path of its best kernel."""
-    state = State.from_steps(store.steps(run.id))
+    state = State.from_log(store.steps(run.id), store.asks(run.id))
     best_verdict = state.verdicts.get(state.current)
     ranked = board.rows(store, task=settings.task.name)
     rows = tuple(row for row in ranked if best_verdict is None or row.device == best_verdict.device)

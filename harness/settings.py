@@ -99,11 +99,12 @@ class PromptSettings(Group):
 class BudgetSettings(Group):
     """Upper bounds over a run. None: no bound."""
 
-    usd: float | None = 1.0
-    tokens: int | None = None
-    calls: int | None = None
-    minutes: float | None = None
-    evaluations: int | None = None
+    usd: float | None = Field(default=1.0, ge=0)
+    tokens: int | None = Field(default=None, ge=0)
+    calls: int | None = Field(default=None, ge=0)
+    minutes: float | None = Field(default=None, ge=0)  # of wall time; what is in flight when they are over is finished
+    evaluations: int | None = Field(default=None, ge=0)
+    gpu_seconds: float | None = Field(default=None, ge=0)  # in which the evaluator is busy with a GPU
 
 
 class Settings(Group):

@@ -1,21 +1,23 @@
-"""Where a run stands: a fold over its ordered log of steps, and nothing besides.
+"""Where a run stands: a fold over its log of asks and steps, and nothing besides.
 
-The loop appends a step to the store and folds it in here. A run that is resumed folds the same steps from the store, so
-it goes on exactly as it would have without the interruption; there is no second place to keep in agreement.
+The loop saves an ask or a step and folds it in here. A run that is resumed folds the same log from the store, so it
+goes on exactly as it would have without the interruption; there is no second place to keep in agreement. In a log from
+before there were asks, each step stands for its own ask as well.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from types import MappingProxyType
 
-from candidates.store import Step
+from candidates.store import Ask, Step, Use
 from evaluator.verdict import Status, Verdict
 from harness.decisions import repairable
 from harness.llm.budget import Spent
 from harness.proposers.base import Attempt
 
 PROGRESS = ("kept", "nominated")
+Event = Ask | Step
 
 
 def cost(step: Step) -> Spent:
@@ -28,34 +30,71 @@ def cost(step: Step) -> Spent:
         calls=step.calls,
         minutes=step.seconds / 60,
         evaluations=1 if evaluated else 0,
+        gpu_seconds=step.gpu_seconds,
     )
+
+
+def spending(use: Use) -> Spent:
+    """What a proposer used, as a part of what a run spends."""
+    return Spent(usd=use.usd, tokens=use.tokens, calls=use.calls)
+
+
+def in_order(asks: Iterable[Ask], steps: Iterable[Step]) -> Iterator[Event]:
+    """Asks and steps as the one log that they are: each ask before the step whose place it names."""
+    waiting = list(asks)[::-1]
+    for step in steps:
+        while waiting and waiting[-1].after <= step.index:
+            yield waiting.pop()
+        yield step
+    yield from reversed(waiting)
 
 
 @dataclass(frozen=True)
 class State:
     """Everything that decides what a run does next.
 
-    `current` is the code that the next proposal starts from: the incumbent or, where nothing can be measured, the
-    candidate last nominated; empty as long as nothing works. `stages` are the stages in which something was proposed,
-    in order, a stage entered twice appearing twice.
+    `current` is the code to beat: the incumbent or, where nothing can be measured, the candidate last nominated; empty
+    as long as nothing works. `stages` are the stages in which something was asked for, in order, a stage entered twice
+    appearing twice. `answers` holds the step that answered an ask, by the ask's number.
     """
 
     steps: tuple[Step, ...] = ()
+    asks: tuple[Ask, ...] = ()
+    answers: Mapping[int, Step] = field(default_factory=lambda: MappingProxyType({}))
     current: str = ""
     verdicts: Mapping[str, Verdict] = field(default_factory=lambda: MappingProxyType({}))
     stages: tuple[str, ...] = ()
-    round: int = 0  # of the last stage; 0 before its first proposal
-    idle: int = 0  # rounds of the last stage since something was kept or nominated
-    repairs: int = 0  # attempts to repair in the last round
-    spent: Spent = Spent()
+    round: int = 0  # last asked for in the last stage; 0 before its first proposal
+    answered: int = 0  # proposals of the last stage that were answered
+    idle: int = 0  # of these, since something was kept or nominated
+    exhausted: str = ""  # why the proposer has nothing left for the last stage
+    paid: Spent = Spent()  # by the steps; see `spent`
 
     @classmethod
-    def from_steps(cls, steps: Iterable[Step]) -> "State":
-        """The state after these steps, in their order."""
-        return reduce(cls.after, steps, cls())
+    def from_log(cls, steps: Iterable[Step], asks: Iterable[Ask] = ()) -> "State":
+        """The state after this log."""
+        return reduce(cls.after, in_order(asks, steps), cls())
 
-    def after(self, step: Step) -> "State":
-        """The state after one more step."""
+    def after(self, event: Event) -> "State":
+        """The state after one more event."""
+        if isinstance(event, Ask):
+            return self._asked(event)
+        if event.kind != "start" and event.ticket is None:
+            implied = self._implied(event)
+            return self._asked(implied)._told(event.model_copy(update={"ticket": implied.number}))
+        return self._told(event)
+
+    def changed(self, ask: Ask) -> "State":
+        """The state with what became of the attempts at an ask that it holds."""
+        return replace(self, asks=tuple(ask if known.number == ask.number else known for known in self.asks))
+
+    def _asked(self, ask: Ask) -> "State":
+        state = replace(self, asks=(*self.asks, ask))
+        if ask.visit >= len(self.stages):
+            state = replace(state, stages=(*self.stages, ask.stage), answered=0, idle=0, exhausted="")
+        return replace(state, round=ask.round) if ask.kind == "proposal" else state
+
+    def _told(self, step: Step) -> "State":
         verdicts = self.verdicts
         if step.candidate and step.verdict is not None:
             verdicts = MappingProxyType({**verdicts, step.candidate: step.verdict})
@@ -65,31 +104,51 @@ class State:
             steps=(*self.steps, step),
             current=step.candidate if works else self.current,
             verdicts=verdicts,
-            spent=self.spent + cost(step),
+            paid=self.paid + cost(step),
         )
-        return state if step.kind == "start" else state._within_stage(step)
+        if step.ticket is None:
+            return state
+        state = replace(state, answers=MappingProxyType({**self.answers, step.ticket: step}))
+        return state._counted(step)
 
-    def _within_stage(self, step: Step) -> "State":
+    def _counted(self, step: Step) -> "State":
+        proposed = step.kind == "proposal"
+        if step.decision == "declined":
+            return replace(self, exhausted=step.note) if proposed else self
+        idle = 0 if step.decision in PROGRESS else self.idle + proposed
+        return replace(self, answered=self.answered + proposed, idle=idle)
+
+    def _implied(self, step: Step) -> Ask:
         # Rounds of a stage only count up: a proposal in an earlier or the same round is of the next stage of that name.
         counted = step.kind == "repair" or step.round > self.round
         entered = not self.stages or self.stages[-1] != step.stage or not counted
-        idle = 0 if entered else self.idle
-        if step.kind == "proposal":
-            idle += 1
-        if step.decision in PROGRESS:
-            idle = 0
-        return replace(
-            self,
-            stages=(*self.stages, step.stage) if entered else self.stages,
+        return Ask(
+            number=self.next_number,
+            after=step.index,
+            stage=step.stage,
+            visit=len(self.stages) - (not entered),
             round=step.round,
-            idle=idle,
-            repairs=self.repairs + 1 if step.kind == "repair" else 0,
+            kind=step.kind,
+            mends=self.next_number - 1 if step.kind == "repair" else None,
+            operator="repair" if step.kind == "repair" else "improve",
+            parent=step.parent,
+            open=False,
         )
 
     @property
-    def last(self) -> Step | None:
-        """The step recorded last."""
-        return self.steps[-1] if self.steps else None
+    def next_number(self) -> int:
+        """The number of the next ask."""
+        return len(self.asks)
+
+    @property
+    def pending(self) -> tuple[Ask, ...]:
+        """Asks that have no answer yet."""
+        return tuple(ask for ask in self.asks if ask.number not in self.answers)
+
+    @property
+    def spent(self) -> Spent:
+        """What the run has used, with what lost attempts may have cost; without what is in flight."""
+        return sum((spending(ask.lost) for ask in self.asks), self.paid)
 
     @property
     def seen(self) -> frozenset[str]:
@@ -112,11 +171,27 @@ class State:
         return tuple(attempts)
 
     def broken(self, repairs: int) -> Step | None:
-        """The last step, if it is a failure that may still be repaired in this round."""
-        step = self.last
-        if step is None or step.kind == "start" or step.decision != "failed" or step.verdict is None:
-            return None
-        return step if self.repairs < repairs and repairable(step.verdict) else None
+        """The earliest failure that is still to be repaired: each proposal has so many attempts at it.
+
+        Repairs go before proposals, so what failed before the last proposal was asked for is settled.
+        """
+        mended = {ask.mends for ask in self.asks}
+        settled = max((ask.after for ask in self.asks if ask.kind == "proposal"), default=0)
+        for number, step in self.answers.items():
+            failed = step.decision == "failed" and step.verdict is not None and repairable(step.verdict)
+            due = failed and number not in mended and step.index >= settled
+            if due and self._attempts(number) < repairs:
+                return step
+        return None
+
+    def proposal(self, number: int) -> Ask:
+        """The proposal that an ask is about: itself, or what it repairs."""
+        ask = self.asks[number]
+        return ask if ask.mends is None else self.proposal(ask.mends)
+
+    def _attempts(self, number: int) -> int:
+        mends = self.asks[number].mends
+        return 0 if mends is None else 1 + self._attempts(mends)
 
     def position(self, stages: Sequence[str]) -> int:
         """Index of the stage this run is in, among the stages it was given; -1 before the first."""

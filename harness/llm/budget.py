@@ -16,6 +16,7 @@ class Spent:
     calls: int = 0
     minutes: float = 0.0
     evaluations: int = 0
+    gpu_seconds: float = 0.0
 
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(
@@ -24,6 +25,7 @@ class Spent:
             calls=self.calls + other.calls,
             minutes=self.minutes + other.minutes,
             evaluations=self.evaluations + other.evaluations,
+            gpu_seconds=self.gpu_seconds + other.gpu_seconds,
         )
 
 
@@ -35,23 +37,32 @@ class Limit(Protocol):
         ...
 
     def reserve(self, spent: Spent, next_step: Spent) -> str:
-        """A reason if the next step, at its worst, could pass the limit, else an empty string."""
+        """A reason if the next step, at its worst, could pass the limit, else an empty string.
+
+        `spent` holds what was used and what is set aside for steps in flight.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class AtMost:
-    """An upper bound on one quantity. A bound that is reached is exhausted; a step may use up exactly what is left."""
+    """An upper bound on one quantity. A bound that is reached is exhausted; a step may use up exactly what is left.
+
+    A bound of zero ends a run before it begins, but for one on what a proposer spends: one that costs nothing may work.
+    """
 
     name: str  # the setting: budget.usd
     bound: float
     amount: Callable[[Spent], float | None]
     unit: Callable[[float], str]
+    priced: bool = False  # used by proposers alone, of which some cost nothing
 
     def exhausted(self, spent: Spent) -> str:
         used = self.amount(spent)
         if used is None:
             return f"{self.name}={self.bound:g} can't be kept: what was spent is not known"
+        if self.bound == 0 and used == 0:
+            return "" if self.priced else f"{self.name}=0 allows nothing; null sets no bound"
         return f"{self.name} is used up: {self.unit(used)} of {self.unit(self.bound)}" if used >= self.bound else ""
 
     def reserve(self, spent: Spent, next_step: Spent) -> str:
@@ -61,6 +72,8 @@ class AtMost:
         used, more = self.amount(spent), self.amount(next_step)
         if used is None or more is None:
             return f"{self.name}={self.bound:g} can't be kept: what the next step costs is not known"
+        if more > 0 and self.bound == 0:
+            return f"{self.name}=0 allows nothing, and the next step could cost {self.unit(more)}; null sets no bound"
         if used + more > self.bound:
             left = self.unit(self.bound - used)
             return f"the next step could cost {self.unit(more)}, and {left} is left of {self.name}={self.bound:g}"
@@ -88,17 +101,17 @@ class AnyOf:
 
 def usd_limit(bound: float) -> AtMost:
     """Dollars."""
-    return AtMost("budget.usd", bound, lambda spent: spent.usd, lambda value: f"${value:.4g}")
+    return AtMost("budget.usd", bound, lambda spent: spent.usd, lambda value: f"${value:.4g}", priced=True)
 
 
 def token_limit(bound: int) -> AtMost:
     """Tokens of prompts and answers together."""
-    return AtMost("budget.tokens", bound, lambda spent: spent.tokens, lambda value: f"{value:,.0f} tokens")
+    return AtMost("budget.tokens", bound, lambda spent: spent.tokens, lambda value: f"{value:,.0f} tokens", priced=True)
 
 
 def call_limit(bound: int) -> AtMost:
     """Requests to the model's server."""
-    return AtMost("budget.calls", bound, lambda spent: spent.calls, lambda value: f"{value:g} calls")
+    return AtMost("budget.calls", bound, lambda spent: spent.calls, lambda value: f"{value:g} calls", priced=True)
 
 
 def minute_limit(bound: float) -> AtMost:
@@ -109,6 +122,13 @@ def minute_limit(bound: float) -> AtMost:
 def evaluation_limit(bound: int) -> AtMost:
     """Candidates evaluated."""
     return AtMost("budget.evaluations", bound, lambda spent: spent.evaluations, lambda value: f"{value:g} evaluations")
+
+
+def gpu_limit(bound: float) -> AtMost:
+    """Seconds in which the evaluator was busy with a GPU."""
+    return AtMost(
+        "budget.gpu_seconds", bound, lambda spent: spent.gpu_seconds, lambda value: f"{value:.1f} s of the GPU"
+    )
 
 
 def limits(settings: BudgetSettings) -> AnyOf:
@@ -124,4 +144,6 @@ def limits(settings: BudgetSettings) -> AnyOf:
         chosen = chosen | minute_limit(settings.minutes)
     if settings.evaluations is not None:
         chosen = chosen | evaluation_limit(settings.evaluations)
+    if settings.gpu_seconds is not None:
+        chosen = chosen | gpu_limit(settings.gpu_seconds)
     return chosen

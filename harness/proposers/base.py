@@ -64,6 +64,8 @@ class Context:
     failure: Failure | None = None  # set when a repair is asked for
     plan: Plan = Plan()
     inspirations: tuple[Inspiration, ...] = ()
+    ticket: int = -1  # number of the ask that is to be answered
+    mends: int | None = None  # of a repair: the number of the ask whose candidate failed
     left_usd: float | None = None  # of the budget: no retry of a lost request is made that could pass it; None: no cap
 
 
@@ -123,6 +125,13 @@ class Proposer(Protocol):
     def propose(self, context: Context) -> Proposal | None:
         """The next proposal, or None when this proposer has nothing left to offer for this context."""
         ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A proposer that says, after it offered nothing, why."""
+
+    reason: str
 
 
 @runtime_checkable

@@ -1,11 +1,13 @@
-"""The recorded proposer: what was proposed in a saved run, proposed again in the same order. It costs nothing."""
+"""The recorded proposer: what was proposed in a saved run, proposed again. It costs nothing and asks nobody."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from evaluator.errors import ModelError
 from harness.proposers.base import Context, Exchange, Proposal
+from harness.state import State
 from prompts.stages import Stage
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordedStep:
-    """One saved proposal. A reply, or for proposers that write code themselves the source."""
+    """One saved ask and its answer. A reply, or for proposers that write code themselves the source."""
 
     prompt: str | None = None
     reply: str | None = None
@@ -25,13 +27,23 @@ class RecordedStep:
     stage: str = ""  # empty: fits every stage
     repair: bool = False
     analysis: Exchange | None = None
+    mends: int | None = None  # of a repair: number of the ask that failed; None: the one before it
+    after: int = 0  # how many steps the log had when it was asked for
+    index: float = 0  # of the step that answered it; infinite: none did
+    declined: str = ""  # why nothing was proposed
 
 
 def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
-    """The proposals of a saved run, in order. A reply is preferred to the code that came out of it."""
+    """The asks of a saved run, in order, with their answers. A reply is preferred to the code that came out of it."""
+    state = State.from_log(store.steps(run_id), store.asks(run_id))
     found = []
-    for step in store.steps(run_id):
-        if step.kind == "start":
+    for ask in state.asks:
+        step = state.answers.get(ask.number)
+        asked = RecordedStep(
+            stage=ask.stage, repair=ask.kind == "repair", mends=ask.mends, after=ask.after, index=math.inf
+        )
+        if step is None:
+            found.append(asked)
             continue
         reply = store.text(step.reply) if step.reply else None
         found.append(
@@ -42,8 +54,12 @@ def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
                 change=step.change,
                 model=step.model,
                 problem=step.problem,
-                stage=step.stage,
-                repair=step.kind == "repair",
+                stage=ask.stage,
+                repair=asked.repair,
+                mends=ask.mends,
+                after=ask.after,
+                index=step.index,
+                declined=step.note if step.decision == "declined" else "",
                 analysis=_analysis(store, step),
             )
         )
@@ -58,41 +74,59 @@ def _analysis(store: "Store", step: "Step") -> Exchange | None:
 
 
 class RecordedProposer:
-    """Replays steps in order, each once.
+    """Answers each ask with what answered it then.
 
-    What happens here may differ from what happened then: a stage may end earlier, a failure may not occur. So the
-    steps of stages that are over are passed by, and so are repairs of failures that did not happen; a failure that was
-    not repaired then is not repaired now.
+    What happens here may differ from what happened then: a stage may end earlier, a failure may not occur. So a
+    proposal gets the first answer in the order of asks that was given in its stage and is not used yet, and a repair
+    the answer that mended the same failure: without differences that is the answer to the ask of the same number.
     """
 
     name = "recorded"
 
     def __init__(self, steps: Iterable[RecordedStep]) -> None:
         self._steps = tuple(steps)
-        self._next = 0
+        self._used: set[int] = set()
+        self._assigned: dict[int, int | None] = {}  # number of an ask here -> place in the recording
+        self._last = -1  # place of what was given last to an ask without a number
+        self.reason = ""
 
     def why_not(self, stage: Stage) -> str:
         """Why nothing can be replayed in a stage, one sentence; empty if something can."""
-        if any(step.stage in ("", stage.name) for step in self._steps[self._next :]):
+        if any(place not in self._used and step.stage in ("", stage.name) for place, step in enumerate(self._steps)):
             return ""
         return f"The recording holds no further proposal for stage {stage.name}."
 
+    def assign(self, ticket: int, stage: str, mends: int | None) -> None:
+        """Settle what will answer an ask. Asks are assigned in the order of their numbers."""
+        if ticket not in self._assigned:
+            mended = None if mends is None else self._assigned.get(mends)
+            self._assigned[ticket] = None if mended is None and mends is not None else self._use(stage, mended)
+
+    def asked_after(self, number: int) -> float:
+        """How many steps the recorded log had before its ask of this number; infinite beyond its end."""
+        return self._steps[number].after if number < len(self._steps) else math.inf
+
+    def answered_at(self, ticket: int) -> float:
+        """Where in the recorded log the answer to an assigned ask is; infinite if it got none."""
+        place = self._assigned[ticket]
+        return -1 if place is None else self._steps[place].index
+
     def propose(self, context: Context) -> Proposal | None:
-        """The next recorded proposal for this stage; None when the recording has ended.
+        """The recorded answer to an ask; None where nothing was proposed, and when the recording has ended.
 
         Raises:
-            ModelError: the step holds neither a reply nor code.
+            ModelError: the ask got no answer, or one without a reply, code or a problem.
         """
-        index = self._find(context)
-        if index is None:
+        place = self._assigned[context.ticket] if context.ticket in self._assigned else self._next(context)
+        if place is None:
+            self.reason = "the recording holds nothing more"
             return None
-        self._next = index + 1
-        step = self._steps[index]
+        step = self._steps[place]
+        if step.declined:
+            self.reason = step.declined
+            return None
         if step.reply is None and step.source is None and not step.problem:
-            raise ModelError(
-                f"Step {index + 1} of the recording holds neither a reply nor code.",
-                "Choose another run with proposer.run=ID; its files may be missing from the store.",
-            )
+            raise _lacking(place, step)
         return Proposal(
             proposer=self.name,
             change=step.change or "recorded reply",
@@ -104,13 +138,35 @@ class RecordedProposer:
             analysis=step.analysis,
         )
 
-    def _find(self, context: Context) -> int | None:
-        repair = context.failure is not None
-        for index in range(self._next, len(self._steps)):
-            step = self._steps[index]
-            fits = step.stage in ("", context.stage.name) or (repair and step.repair)
-            if fits and step.repair == repair:
-                return index
-            if repair:  # only the very next step can be the repair of what was just replayed
-                return None
+    def _next(self, context: Context) -> int | None:
+        """For an ask without a number: a repair is one of what was given last."""
+        place = self._use(context.stage.name, None if context.failure is None else self._last)
+        self._last = self._last if place is None else place
+        return place
+
+    def _use(self, stage: str, mended: int | None) -> int | None:
+        for place, step in enumerate(self._steps):
+            if place in self._used or step.repair != (mended is not None):
+                continue
+            fits = step.stage in ("", stage) if mended is None else mended == _mended_by(place, step)
+            if fits:
+                self._used.add(place)
+                return place
         return None
+
+
+def _mended_by(place: int, step: RecordedStep) -> int:
+    """The place in the recording of what a recorded repair mends."""
+    return place - 1 if step.mends is None else step.mends
+
+
+def _lacking(place: int, step: RecordedStep) -> ModelError:
+    if step.index == math.inf:
+        return ModelError(
+            f"Ask {place} of the recorded run has no reply: that run ended before it came.",
+            "What was replayed before is kept. Go on with the recorded run first, or choose another with run=ID.",
+        )
+    return ModelError(
+        f"Step {place + 1} of the recording holds neither a reply nor code.",
+        "Choose another run with run=ID; its files may be missing from the store.",
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from candidates import identity
+from candidates.store import Step
 from evaluator.catalog import load_gpus
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task, Tolerance
@@ -64,6 +65,14 @@ def source(factor: int) -> str:
 def digest(factor: int) -> str:
     """The identity of `source(factor)`."""
     return identity.digest(source(factor))
+
+
+TOOK = {"seconds", "reply_seconds", "evaluation_seconds", "gpu_seconds"}
+
+
+def entry(step: Step) -> dict[str, Any]:
+    """A step as it is recorded, but for how long things took and which run it belongs to."""
+    return step.model_dump(mode="json", exclude={*TOOK, "run"})
 
 
 def reply(text: str) -> str:

@@ -31,6 +31,7 @@ from tests.harness.recording import (
     Script,
     Ties,
     digest,
+    entry,
     failed,
     kernel,
     reply,
@@ -97,7 +98,7 @@ class Bench:
     @property
     def log(self) -> list[dict[str, Any]]:
         """Everything recorded, but for how long it took."""
-        return [step.model_dump(mode="json", exclude={"seconds", "run"}) for step in self.steps]
+        return [entry(step) for step in self.steps]
 
     @property
     def said(self) -> str:
@@ -132,7 +133,7 @@ def test_a_whole_search(bench: Any) -> None:
     run = bench(MEASURED, Script(ROUNDS), search=SIX)
     assert run.go() == Ending(True, "all stages are done")
     assert told(run.steps) == TOLD
-    state = State.from_steps(run.steps)
+    state = State.from_log(run.steps)
     assert state.current == digest(5)
     assert run.steps[3].note.startswith("a tie")
     assert run.steps[3].parent == digest(2)
@@ -215,8 +216,9 @@ def test_patience_counts_rounds_without_progress(bench: Any) -> None:
 def test_a_proposer_with_nothing_left_ends_its_stage(bench: Any) -> None:
     run = bench(MEASURED, Script([[reply(source(1))]]))
     assert run.go().finished
-    assert len(run.steps) == 2
-    assert "nothing left to offer" in run.said
+    assert [step.decision for step in run.steps] == ["start", "kept", "declined"]
+    assert "finetune ends: the llm proposer has nothing left to offer" in run.said
+    assert "declined" not in run.said
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_nothing_is_asked_for_that_could_pass_the_budget(bench: Any) -> None:
     ending = run.go()
     assert not ending.finished
     assert "the next step could cost $0.03, and $0.02 is left" in ending.reason
-    assert State.from_steps(run.steps).spent.usd == pytest.approx(0.03)
+    assert State.from_log(run.steps).spent.usd == pytest.approx(0.03)
 
 
 def test_the_proposer_is_told_what_is_left(bench: Any) -> None:
@@ -287,7 +289,7 @@ def test_without_a_gpu_candidates_are_nominated_and_nothing_is_kept(bench: Any) 
     run = bench(UNMEASURED, script, device="")
     run.go()
     assert [step.decision for step in run.steps] == ["start", "reverted", "reverted", "nominated", "failed"]
-    assert State.from_steps(run.steps).current == digest(3)
+    assert State.from_log(run.steps).current == digest(3)
 
 
 def test_the_rules_proposer_searches_and_resumes(bench: Any) -> None:
@@ -300,8 +302,10 @@ def test_the_rules_proposer_searches_and_resumes(bench: Any) -> None:
 
     whole = everything_ties(99)
     assert len(whole.steps) > 2
-    assert {step.decision for step in whole.steps} == {"start", "nominated"}
-    assert len({step.candidate for step in whole.steps}) == len(whole.steps)
+    *proposed, last = whole.steps
+    assert {step.decision for step in proposed} == {"start", "nominated"}
+    assert len({step.candidate for step in proposed}) == len(proposed)
+    assert (last.decision, last.candidate) == ("declined", "")
     assert everything_ties(2).log == whole.log
 
 

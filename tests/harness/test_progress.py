@@ -82,7 +82,7 @@ def test_live_progress_shows_what_runs_the_best_and_the_account() -> None:
         progress.now("timing against \x1b[31mthe incumbent")
         target.print(progress.footer())
         for index in range(len(log)):
-            progress.recorded(log[index], State.from_steps(log[: index + 1]))
+            progress.recorded(log[index], State.from_log(log[: index + 1]))
         target.print(progress.footer())
     shown = out.getvalue()
     assert "timing against \\x1b[31mthe incumbent" in shown
@@ -119,11 +119,11 @@ def test_the_headline_of_a_verified_candidate(found: Verdict, said: str) -> None
 
 
 def test_what_was_not_measured_is_not_called_best() -> None:
-    state = State.from_steps([step(0, "start", verdict(), kind="start")])
+    state = State.from_log([step(0, "start", verdict(), kind="start")])
     assert best_line(state).startswith("current code: 0000")
 
 
 def test_an_unknown_price_is_said_to_be_unknown() -> None:
-    state = State.from_steps([step(0, "kept", verdict(), usd=None, calls=1, prompt_tokens=5)])
+    state = State.from_log([step(0, "kept", verdict(), usd=None, calls=1, prompt_tokens=5)])
     assert "cost unknown" in account_line(state, 8, 61.0)
     assert "1:01" in account_line(state, 8, 61.0)

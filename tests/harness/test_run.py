@@ -20,7 +20,7 @@ from evaluator.verdict import Status, Verdict
 from harness.run import command_again, execute
 from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, SearchSettings, Settings
 from tests.harness import recording
-from tests.harness.recording import RecordedEvaluator, Ties, digest, failed, settings, verdict
+from tests.harness.recording import RecordedEvaluator, Ties, digest, entry, failed, settings, verdict
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -43,7 +43,7 @@ def log(root: Path) -> tuple[RunRecord, list[dict[str, Any]]]:
     """The record of the only run there, and its steps but for how long they took."""
     with store_at(root) as store:
         (record,) = store.runs()
-        return record, [step.model_dump(mode="json", exclude={"seconds", "run"}) for step in store.steps(record.id)]
+        return record, [entry(step) for step in store.steps(record.id)]
 
 
 def faster(root: Path) -> dict[str, Verdict]:
