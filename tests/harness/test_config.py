@@ -10,6 +10,7 @@ from evaluator.catalog import task_names
 from evaluator.errors import UsageError
 from evaluator.request import EvaluatorSettings
 from harness import config, resolution
+from harness.search.select import STRATEGIES
 from harness.settings import BudgetSettings, LlmSettings, PromptSettings, ProposerSettings, SearchSettings, Settings
 
 REFERENCE = "class Model:\n    pass\n\n\ndef get_inputs():\n    return []\n\n\ndef get_init_inputs():\n    return []\n"
@@ -179,3 +180,40 @@ def test_the_place_of_the_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert config.load_store().root == tmp_path / "runs"
     monkeypatch.setenv("HARNESS_STORE_URL", "sqlite:///x.db")
     assert config.load_store().url == load().store.url == "sqlite:///x.db"
+
+
+@pytest.mark.parametrize("name", ["quick", "thorough", "beam", "best_of_n", "evolution"])
+def test_every_search_resolves_and_is_a_run_of_its_own(name: str) -> None:
+    settings = load(f"search={name}", "proposer=llm", "llm.model=x")
+    assert settings.search.strategy == (name if name in STRATEGIES else "greedy")
+    assert settings.key != load("proposer=llm", "llm.model=x").key
+
+
+def test_every_strategy_is_an_option() -> None:
+    assert {"default" if name == "greedy" else name for name in STRATEGIES} <= set(config.groups()["search"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["search=beam", "search.width=0"], r"search\.width=0"),
+        (["search=beam", "search.width=99"], r"search\.width=99 with search\.rounds=16"),
+        (["search=evolution", "search.islands=99", "proposer=llm"], r"search\.islands=99 with search\.rounds=48"),
+        (["search=evolution", "search.crossover=1.5"], r"search\.crossover=1\.5"),
+        (["search=evolution", "proposer=rules"], "rules proposer"),
+        (["search.strategy=beem"], "beem"),
+        (["search.width=4"], r"search\.width=4 has no meaning for search\.strategy=greedy"),
+        (["llm.models={a: 1, b: 0}"], "weight must be above 0"),
+        (["llm.models={a: 1, b: nan}"], "weight must be above 0"),
+        (["llm.models={a: 1}", "llm.model=c"], "has no weight"),
+    ],
+)
+def test_an_impossible_search_is_refused_before_anything_runs(words: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        load(*words)
+
+
+def test_several_models_by_name_and_weight() -> None:
+    settings = load('llm.models={gpt-5.1: 2, qwen/qwen3-coder: 1, "qwen3:8b": 3}')
+    assert settings.llm.models == {"gpt-5.1": 2.0, "qwen/qwen3-coder": 1.0, "qwen3:8b": 3.0}
+    assert load("llm.models.qwen=1").llm.models == {"qwen": 1.0}

@@ -109,3 +109,10 @@ def test_paths_are_quoted_where_the_grammar_would_read_them() -> None:
 def test_words_are_split_into_settings_and_the_rest() -> None:
     given = ["a/file.py", "--task", "softmax", "store.root=x", "-m", "+x=1"]
     assert overrides.split(given) == (["store.root=x", "+x=1"], ["a/file.py", "--task", "softmax", "-m"])
+
+
+def test_setting_a_mapping_of_models_adds_to_it_and_names_may_hold_anything() -> None:
+    assert overrides.write_plainly(["llm.models={a: 1}"]) == ["++llm.models={a: 1}"]
+    assert overrides.write_plainly(["+llm.models={a: 1}"]) == ["+llm.models={a: 1}"]
+    assert overrides.write_plainly(["llm.models.a=1"]) == ["++llm.models.a=1"]
+    assert overrides.write_plainly(["llm.models={\"q:8b\": 1, 'c/d': 2}"]) == [r"++llm.models={q\:8b: 1, c/d: 2}"]
