@@ -6,6 +6,7 @@ from evaluator.frozen import Frozen
 from evaluator.gpus import Gpu
 from evaluator.tasks import Task
 from evaluator.verdict import Timing
+from evaluator.work import Ceilings
 
 
 class Limits(Frozen):
@@ -62,9 +63,10 @@ class Request(Frozen):
     """Evaluate `source` on `task` for `target`.
 
     `baseline` holds reference times that are already known for this task, device and software; those are not measured
-    again. `autotune` pins configurations found earlier for this very candidate. `incumbent` is measured against the
-    candidate in alternation, on a GPU only. Unless `thorough`, the second worker is left out in which the candidate's
-    kernels are not launched and a GPU's work is profiled; the row says so (`Evidence.ablated`).
+    again, and neither are the device's `ceilings` if they are given. `autotune` pins configurations found earlier for
+    this very candidate. `incumbent` is measured against the candidate in alternation, on a GPU only. Unless `thorough`,
+    the second worker is left out in which the candidate's kernels are not launched and a GPU's work is profiled; the
+    row says so (`Evidence.ablated`).
     """
 
     source: str
@@ -73,6 +75,7 @@ class Request(Frozen):
     target: Gpu
     incumbent: Incumbent | None = None
     baseline: dict[Literal["eager", "compile"], Timing] = {}
+    ceilings: Ceilings | None = None
     autotune: dict[str, Any] = {}
     thorough: bool = True
     min_gain: float = 0.02  # over the incumbent, as a fraction; what is measured is whether it is reached

@@ -27,6 +27,7 @@ from evaluator.redteam.weakness import Weakness
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Status, Verdict
+from evaluator.work import Ceilings
 
 Progress = Callable[[str], None]
 
@@ -83,6 +84,15 @@ class Evaluator:
             self.close()
             return Profile(source="static", missing=metrics, reason=error.problem)
         return Profile.model_validate_json(answer["profile"])
+
+    def ceilings(self, progress: Progress | None = None) -> Ceilings:
+        """What the device reaches, measured now.
+
+        Raises:
+            MachineError: there is no device, or its memory is taken.
+            OracleError: the oracle died.
+        """
+        return Ceilings.model_validate_json(self._ask({"do": "ceilings"}, progress)["ceilings"])
 
     def lint(self, task: Task) -> tuple[Weakness, ...]:
         """What satisfies a task without doing its work. Runs the reference only.

@@ -70,6 +70,7 @@ class Ceilings(Frozen):
     tf32_tflops: float = Field(gt=0)
     fp16_tflops: float = Field(gt=0)
     bf16_tflops: float = Field(gt=0)
+    device: str = ""  # that they were measured on
 
     @classmethod
     def of_datasheet(cls, gpu: Gpu) -> "Ceilings":

@@ -5,18 +5,16 @@ deviation between fresh pairs of workers that run the same code. It widens the b
 gain which this machine can't see is not called one; `min_gain` stays what the person asked for.
 """
 
-import json
 import math
-import os
 from pathlib import Path
 from statistics import NormalDist, mean, median
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from evaluator.errors import StoreError
 from evaluator.request import EvaluatorSettings
 from evaluator.service import Evaluator
 from evaluator.verdict import Gain
+from harness import kept
 from harness.settings import Settings
 
 POWER = 0.95
@@ -57,12 +55,8 @@ def keep(root: Path, fingerprint: str, task_digest: str, found: Calibration) -> 
     """Write a calibration beside those that are there; the file's path."""
     entries = _read(root)
     entries.setdefault(fingerprint, {})[task_digest] = found
-    root.mkdir(parents=True, exist_ok=True)
-    path = _path(root)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_bytes(_Entries.dump_json(entries, indent=1))
-    fresh.replace(path)
-    return path
+    kept.write(_path(root), _Entries, entries)
+    return _path(root)
 
 
 def apply(settings: EvaluatorSettings, root: Path, fingerprint: str) -> EvaluatorSettings:
@@ -88,9 +82,4 @@ def _path(root: Path) -> Path:
 
 
 def _read(root: Path) -> dict[str, dict[str, Calibration]]:
-    try:
-        return _Entries.validate_python(json.loads(_path(root).read_text()))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, ValidationError) as error:
-        raise StoreError(f"{_path(root)} is damaged.", "Remove it, and run harness calibrate again.") from error
+    return kept.read(_path(root), _Entries, {})

@@ -21,7 +21,7 @@ COMMANDS = {
     "export": "write a candidate as a standalone module",
     "tasks": "the tasks that are bundled, and with --lint what is wrong with one",
     "redteam": "which cheats a task would let pass",
-    "calibrate": "the smallest gain that this machine can see",
+    "calibrate": "what this machine's GPU reaches, and the smallest gain that can be seen on it",
     "doctor": "what works on this machine, and how to mend the rest",
 }
 COMPLETION = ("-sc", "--shell_completion", "--shell-completion")

@@ -13,6 +13,7 @@ from evaluator.request import Incumbent, Request
 from evaluator.service import Evaluator
 from evaluator.triton_api import TritonApi
 from evaluator.verdict import Evidence, Profile, Status, Timing, Verdict
+from harness import ceilings
 from harness.settings import Settings
 
 Progress = Callable[[str], None]
@@ -135,6 +136,7 @@ class Judge:
             target=self.settings.gpu,
             incumbent=incumbent,
             baseline=self.store.baseline(task.digest, self.fingerprint),
+            ceilings=ceilings.known(self.settings.store.root, self.fingerprint),
             autotune=known.evidence.autotune if known else {},
             min_gain=self.settings.search.min_gain,
         )
@@ -145,6 +147,8 @@ class Judge:
         }
         if times:
             self.store.put_baseline(task.digest, self.fingerprint, times)
+        if verdict.evidence.ceilings and verdict.evidence.ceilings != request.ceilings:
+            ceilings.keep(self.settings.store.root, self.fingerprint, verdict.evidence.ceilings)
         return verdict
 
     def _keep(self, digest: str, verdict: Verdict) -> None:

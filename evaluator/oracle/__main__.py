@@ -1,8 +1,8 @@
 """The oracle process: `python -m evaluator.oracle FD`, one message after another over a socket.
 
-Started by `evaluator.service`, by nobody else. The first message configures it; then come `evaluate` and `profile`.
-While it works it sends `{"progress": ...}`; each request ends with `{"verdict": ...}`, `{"profile": ...}` or
-`{"error": ...}`.
+Started by `evaluator.service`, by nobody else. The first message configures it; then come `evaluate`, `profile`,
+`ceilings` and `lint`. While it works it sends `{"progress": ...}`; each request ends with an answer named after what
+was asked for, or with `{"error": ...}`.
 """
 
 import socket
@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from evaluator.devices import Device
-from evaluator.errors import HarnessError
+from evaluator.errors import HarnessError, MachineError
 from evaluator.gpu_state import open_nvml, require_usable
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
-from evaluator.oracle import lint, lock
+from evaluator.oracle import ceilings, lint, lock
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.costs import Costs
@@ -28,6 +28,7 @@ from evaluator.oracle.worker import Mode, Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Verdict
+from evaluator.work import Ceilings
 
 _A_VERDICT = 2  # workers that run a candidate: one is examined, in the other its kernels are left out
 
@@ -53,6 +54,7 @@ class Oracle:
             pool.fill()
         self._software = _software(device)
         self._costs = Costs()
+        self._known_ceilings: Ceilings | None = None
         self._layers = confinement.layers
         if device is not None:
             l2_bytes = _prepare_gpu()
@@ -66,12 +68,16 @@ class Oracle:
         """One verdict; holds the GPU meanwhile."""
         with self._turn():
             self._settle_transport()
+            reached = None
             if self._unmeasured is not None:
                 verdict = self._unmeasured.evaluate(request, self._progress)
             else:
                 verdict = self._measured.evaluate(request, self._progress)
+                if verdict.measured:
+                    reached = request.ceilings or self._reached()
         cost = self._costs.of(request.task)
         found = {
+            "ceilings": reached,
             "cost": None if isinstance(cost, str) else cost,
             "software": self._software,
             "isolation": self._layers.names,
@@ -89,6 +95,29 @@ class Oracle:
             self._settle_transport()
             self._profiler.transport = self._confinement.transport
             return self._profiler.profile(request, metrics, self._progress)
+
+    def ceilings(self) -> Ceilings:
+        """What the device reaches, measured now.
+
+        Raises:
+            MachineError: there is none, or its memory is taken.
+        """
+        if self._device is None:
+            raise MachineError("There is no GPU on this machine whose ceilings could be measured.")
+        self._known_ceilings = None
+        with self._turn():
+            found = self._reached()
+        if found is None:
+            raise MachineError("There is not enough free GPU memory to measure ceilings.", "See what else is using it.")
+        return found
+
+    def _reached(self) -> Ceilings | None:
+        """Measured once in this process's life; None, and tried again, if there is no memory for it."""
+        if self._known_ceilings is None and self._device is not None:
+            self._progress("measuring what the GPU reaches")
+            with self._pools[0].quiet():
+                self._known_ceilings = ceilings.measure(self._device.name)
+        return self._known_ceilings
 
     def lint(self, task: Task) -> list[dict[str, Any]]:
         """What satisfies a task without its work, found at small sizes on the CPU; no candidate runs."""
@@ -173,6 +202,8 @@ def serve(channel: Channel) -> None:
 
 def _answer(oracle: Oracle, message: dict[str, Any]) -> dict[str, Any]:
     try:
+        if message["do"] == "ceilings":
+            return {"ceilings": oracle.ceilings().model_dump_json()}
         if message["do"] == "lint":
             return {"weaknesses": oracle.lint(Task.model_validate_json(message["task"]))}
         request = Request.model_validate_json(message["request"])

@@ -1,5 +1,6 @@
 """One verdict: as the JSON object that other programs read, and as lines for people."""
 
+import dataclasses
 from typing import Any
 
 from rich import box
@@ -8,17 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from candidates.text import neutralise
+from evaluator import roofline
+from evaluator.roofline import Roof
 from evaluator.status import REDUCED
 from evaluator.verdict import KernelFacts, Verdict
+from evaluator.work import GpuWork, TaskCost
 
 NOTHING = "—"
+_WORK_ROWS = 12  # what is smaller is in the JSON
 
 
 def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
     """The object that `evaluate --json` prints: every key is always there, null where nothing was measured.
 
     `speedup` is over the eager baseline. `evidence` also holds the candidate's digest, the 95 % interval and the raw
-    samples of the time, the speed-up over torch.compile, and the comparison with the incumbent if there was one.
+    samples of the time, the speed-up over torch.compile, the comparison with the incumbent if there was one, and how
+    near each own kernel comes to the device's measured ceilings.
     """
     time = verdict.time
     evidence = verdict.evidence.model_dump(mode="json")
@@ -28,6 +34,7 @@ def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
         "samples_ms": list(time.samples_ms) if time else None,
         "speedup_compile": verdict.speedup("compile"),
         "gain": verdict.gain.model_dump(mode="json") if verdict.gain else None,
+        "roofline": [dataclasses.asdict(roof) | {"headroom": roof.headroom} for roof in _roofs(verdict)],
     }
     return {
         "status": str(verdict.status),
@@ -41,6 +48,29 @@ def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
         "kernels": [kernel.model_dump(mode="json") for kernel in verdict.kernels],
         "evidence": evidence,
     }
+
+
+def _roofs(verdict: Verdict) -> tuple[Roof, ...]:
+    """Against measured ceilings only: which datasheet would apply is not a verdict's to say."""
+    ceilings = verdict.evidence.ceilings
+    return roofline.roofs(verdict, ceilings) if ceilings else ()
+
+
+def _roof_line(roof: Roof) -> str:
+    if roof.fraction is None or roof.gb_s is None:
+        return f"{roof.name} takes {_share(roof.share)} of the forward; how near it is to the ceiling is not known"
+    of = "copy bandwidth" if roof.bound == "memory" else f"{roof.rate} rate"
+    rate = f"{roof.gb_s:.4g} GB/s" + (f", {roof.tflop_s:.4g} TFLOP/s" if roof.tflop_s else "")
+    return (
+        f"{roof.name} reaches {roof.fraction:.0%} of the measured {of} ({rate}) and takes {_share(roof.share)} of the "
+        f"forward: tuning it could gain {roof.headroom:.1%} at most"
+    )
+
+
+def _cost_line(cost: TaskCost) -> str:
+    said = f"the task must move {cost.bytes / 1e9:.4g} GB"
+    flops = ", ".join(f"{count / 1e9:.4g} GFLOP in {name}" for name, count in cost.contractions.items())
+    return f"{said} and do {flops}" if flops else said
 
 
 def _median(verdict: Verdict, name: Any) -> float | None:
@@ -76,7 +106,7 @@ def lines(verdict: Verdict) -> list[str]:
 
 
 def _evidence(verdict: Verdict) -> list[str]:
-    evidence = verdict.evidence
+    evidence, roofs = verdict.evidence, _roofs(verdict)
     said = []
     if evidence.checked_on:
         said.append(f"checked   on {evidence.checked_on}; compiled for {evidence.target or verdict.device}")
@@ -84,6 +114,9 @@ def _evidence(verdict: Verdict) -> list[str]:
         said.append("isolation reduced: judged in the fallback sandbox, without namespaces")
     if evidence.own_share is not None:
         said.append(f"own       {evidence.own_share:.0%} of the GPU time of a forward is in kernels of its own")
+    work = [_cost_line(evidence.cost)] if evidence.cost else []
+    for number, line in enumerate([*work, *map(_roof_line, roofs)]):
+        said.append(f"{'' if number else 'roofline':<10}{line}")
     if evidence.torch_operators:
         said.append(f"torch     does part of the arithmetic: {', '.join(evidence.torch_operators)}")
     if verdict.status == "verified" and not evidence.ablated:
@@ -122,6 +155,19 @@ def kernel_table(kernels: tuple[KernelFacts, ...]) -> Table:
     return table
 
 
+def work_table(work: tuple[GpuWork, ...]) -> Table:
+    """Where the GPU's time goes in one forward: what runs, whose it is, which torch operator launched it."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("GPU work of one forward", overflow="ellipsis", no_wrap=True)
+    table.add_column("by", overflow="ellipsis", no_wrap=True)
+    for header in ("operator", "share", "ms"):
+        table.add_column(header, justify="left" if header == "operator" else "right", no_wrap=True)
+    for row in work[:_WORK_ROWS]:
+        name, operator = (Text(neutralise(text)) for text in (row.name, row.operator or NOTHING))
+        table.add_row(name, row.kind, operator, f"{row.share:.1%}", f"{row.ms:.4g}")
+    return table
+
+
 def _or(value: object) -> str:
     return NOTHING if value is None else str(value)
 
@@ -137,3 +183,5 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
     if verdict.kernels:
         console.print(kernel_table(verdict.kernels))
+    if verdict.evidence.gpu_work:
+        console.print(work_table(verdict.evidence.gpu_work))

@@ -92,6 +92,10 @@ def test_the_default_task_leaves_the_convolution_to_torch_and_nothing_else(evalu
     verdict = judge(evaluator, bundled, gpu, bundled.start)
     assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
     assert list(verdict.evidence.torch_operators) == ["convolution"]
+    assert verdict.evidence.torch_flops == {"convolution": 137_438_953_472}
+    assert verdict.evidence.cost is not None
+    assert verdict.evidence.cost.contractions == verdict.evidence.torch_flops
+    assert {(kernel.read_bytes, kernel.written_bytes) for kernel in verdict.kernels} == {(2**30 + 512, 2**30)}
     assert verdict.evidence.findings == ()
     verdict = judge(evaluator, bundled.model_copy(update={"torch_ops": ()}), gpu, bundled.start)
     assert verdict.status is Status.INTEGRITY_VIOLATION

@@ -1,6 +1,7 @@
 """The board on narrow and wide terminals, and the file of the best kernel."""
 
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from candidates import identity
 from candidates.board import Row
 from evaluator.errors import StoreError
 from evaluator.verdict import Evidence, Status, Verdict
+from evaluator.work import Ceilings
 from harness.reports import best
 from harness.reports.board import print_board
 from harness.reports.columns import COLUMNS, time_cell
-from harness.reports.verdict import lines
+from harness.reports.verdict import as_json, lines, print_verdict
+from tests.evaluator.verdicts import default_task, rtx4090
 from tests.harness.recording import digest, source
 
 
@@ -219,3 +222,22 @@ def test_reduced_isolation_is_said_in_words_with_the_verdict() -> None:
     assert "without   pid-namespace" in said
     whole = reduced.model_copy(update={"evidence": Evidence(isolation=("user-namespace",))})
     assert "reduced" not in "\n".join(lines(whole))
+
+
+def test_where_the_time_goes_and_how_near_the_ceilings_it_is() -> None:
+    verdict = default_task()
+    plain = "\n".join(lines(verdict))
+    assert "the task must move 1.141 GB and do 137.4 GFLOP in convolution" in plain
+    assert "ceiling" not in plain  # none were measured
+    assert as_json(verdict)["evidence"]["roofline"] == []
+    reached = Ceilings.of_datasheet(rtx4090()).model_copy(update={"source": "measured", "copy_gb_s": 930.0})
+    evidence = verdict.evidence.model_copy(update={"ceilings": reached})
+    measured = verdict.model_copy(update={"evidence": evidence})
+    out = io.StringIO()
+    print_verdict(measured, Console(file=out, width=140))
+    said = out.getvalue()
+    assert "norm_gelu_scale_kernel reaches 100% of the measured copy bandwidth (927.4 GB/s)" in said
+    assert re.search(r"implicit_convolveNd_sgemm.* vendor\s+cudnn_convolution_transpose\s+85.2%\s+13.2", said)
+    (roof,) = as_json(measured)["evidence"]["roofline"]
+    assert roof["bound"] == "memory"
+    assert roof["headroom"] == pytest.approx(0.149 * 0.003, abs=2e-4)

@@ -120,3 +120,20 @@ def test_kernels_of_nobodys_are_a_violation_where_torch_does_nothing() -> None:
 def test_a_profile_that_is_none_costs_the_candidate(said: Any) -> None:
     with pytest.raises(WorkerFailure, match="protocol"):
         read_work(said, (), Integrity(task()))
+
+
+def test_the_work_of_a_forward_is_a_table_with_the_largest_first() -> None:
+    small = [{"name": f"elementwise_{number}", "operator": "add", "ms": 0.01} for number in range(40)]
+    large = [
+        {"name": "own_kernel", "operator": "", "ms": 2.0},
+        {"name": "sm80_xmma_fprop" + "<int>" * 100, "operator": "cudnn_convolution", "ms": 6.0},
+    ]
+    integrity = Integrity(task("any"))
+    read_work(small + large, ("own_kernel",), integrity)
+    first, second, *_, last = integrity.work
+    assert (first.kind, first.operator, len(first.name)) == ("vendor", "cudnn_convolution", 200)
+    assert (second.name, second.kind) == ("own_kernel", "own")
+    assert second.share == integrity.own_share == pytest.approx(2.0 / 8.4)
+    assert (last.name, last.kind, last.ms) == ("18 more", "other", pytest.approx(0.18))
+    assert sum(row.share for row in integrity.work) == pytest.approx(1.0)
+    assert integrity.evidence()["gpu_work"] == integrity.work
