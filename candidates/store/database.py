@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import event, exc
+from sqlalchemy import URL, event, exc
 from sqlalchemy.engine import Connection, Engine
 
-from candidates.store import faults
+from candidates.store import faults, unwritable
 from candidates.store.revision import REVISION, VERSION_TABLE
 from evaluator.errors import StoreError
 
 BUSY_SECONDS = 30.0  # how long a writer waits for another one
 _SWITCH_SECONDS = 10.0
+_WRITERS = 0x6861726E657373  # number of the advisory lock: "harness"
 
 
 class Database:
-    """A migrated database. Reads and writes are short transactions; on SQLite a write takes the lock at its start."""
+    """A migrated database. Reads and writes are short; a write waits at its start until it is the only one."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -34,18 +35,23 @@ class Database:
             StoreError: it belongs to another program or a newer version, or can't be read or written.
         """
         try:
-            parsed = sqlalchemy.make_url(url)
-            engine = sqlalchemy.create_engine(parsed, **_options(parsed.get_backend_name()))
+            parsed = _with_driver(sqlalchemy.make_url(url))
+            engine = sqlalchemy.create_engine(parsed, **_options(parsed))
         except exc.SQLAlchemyError as error:
             raise StoreError("store.url is not a database URL.", "Write it like postgresql://host/name.") from error
         except ImportError as error:
             problem = f"The driver for this database is not installed: {error.name}."
-            raise StoreError(problem, "Install it with pip.") from error
+            remedy = "Install it with pip; for PostgreSQL: pip install 'triton-harness[postgresql]'."
+            raise StoreError(problem, remedy) from error
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         opened = cls(engine)
-        with faults.database(opened.where):
-            opened._migrate()
+        try:
+            with faults.database(opened.where):
+                opened._migrate()
+        except StoreError:
+            opened.close()
+            raise
         return opened
 
     @property
@@ -71,6 +77,11 @@ class Database:
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
+            if self.dialect == "postgresql":
+                # One writer at a time, as on SQLite: nothing that is read in a transaction is outdated when it writes,
+                # and nobody waits for two things at once.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(BUSY_SECONDS * 1000)}")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
             yield connection
 
     def _migrate(self) -> None:
@@ -121,8 +132,17 @@ class Database:
             time.sleep(0.05)
 
 
-def _options(backend: str) -> dict[str, Any]:
-    return {"connect_args": {"timeout": BUSY_SECONDS}} if backend == "sqlite" else {"pool_pre_ping": True}
+def _with_driver(url: URL) -> URL:
+    """The driver that we ask for, where the URL names none and SQLAlchemy's own choice depends on its version."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def _options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() != "sqlite":
+        return {"pool_pre_ping": True}
+    if url.database and not url.query and unwritable.is_so(path := Path(url.database)):
+        return {"creator": lambda: unwritable.connect(path, check_same_thread=False)}
+    return {"connect_args": {"timeout": BUSY_SECONDS}}
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -145,4 +165,5 @@ def _prepare_sqlite(engine: Engine) -> None:
 def _shown(engine: Engine) -> str:
     if engine.dialect.name == "sqlite" and engine.url.database:
         return str(Path(engine.url.database))
-    return f"The database {engine.url.set(username=None, password=None).render_as_string()}"
+    shown = engine.url._replace(drivername=engine.dialect.name, username=None, password=None)
+    return f"The database {shown.render_as_string()}"

@@ -11,6 +11,7 @@ from evaluator.errors import StoreError
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FREE_SPACE = "Free some space, or choose another place with store.root=PATH; what was saved before is intact."
 _PERMISSION = "Make it readable and writable for you, or choose another place with store.root=PATH."
+_BUSY_ELSEWHERE = "Try again when the other run has ended."
 _ELSEWHERE = "Choose another place with store.root=PATH; this file was left as it is."
 
 _SQLITE: tuple[tuple[str, str, str], ...] = (
@@ -21,10 +22,21 @@ _SQLITE: tuple[tuple[str, str, str], ...] = (
     ("SQLITE_PERM", "{where} can't be opened.", _PERMISSION),
     ("SQLITE_NOTADB", "{where} is not a database.", _ELSEWHERE),
     ("SQLITE_CORRUPT", "{where} is damaged.", "Restore it from a backup; the texts in blobs/ do not depend on it."),
-    ("SQLITE_BUSY", "{where} is locked by another process for too long.", "Try again when the other run has ended."),
-    ("SQLITE_LOCKED", "{where} is locked by another process for too long.", "Try again when the other run has ended."),
+    ("SQLITE_BUSY", "{where} is locked by another process for too long.", _BUSY_ELSEWHERE),
+    ("SQLITE_LOCKED", "{where} is locked by another process for too long.", _BUSY_ELSEWHERE),
 )
 """Beginning of SQLite's name for the error; what to say; what to do."""
+
+_SQLSTATES: dict[str, tuple[str, str]] = {
+    "53100": ("There is no space left for {where}.", "Free some space on the server; what was saved before is intact."),
+    "53300": ("{where} has no connection left.", "Try again later, or raise max_connections on the server."),
+    "55P03": ("{where} is locked by another process for too long.", _BUSY_ELSEWHERE),
+    "40P01": ("{where} is locked by another process.", _BUSY_ELSEWHERE),
+    "25006": ("{where} can't be written to: it is read-only.", "Name a server that takes writes in store.url."),
+    "42501": ("{where} can't be read or written: permission denied.", "Have its owner grant you what is lacking."),
+    "57P01": ("{where} was shut down.", "Start it again; the same command goes on from what was saved."),
+}
+"""PostgreSQL's code for the error -> what to say; what to do."""
 
 
 @contextmanager
@@ -71,4 +83,7 @@ def _told(where: str, error: BaseException) -> StoreError:
     for beginning, problem, remedy in _SQLITE:
         if name.startswith(beginning):
             return StoreError(problem.format(where=where), remedy)
-    return StoreError(f"{where} can't be used: {error}.", "Check that the database runs, and store.url.")
+    if found := _SQLSTATES.get(getattr(error, "sqlstate", None) or ""):
+        return StoreError(found[0].format(where=where), found[1])
+    said = str(error).strip().partition("\n")[0].rstrip(".")
+    return StoreError(f"{where} can't be used: {said}.", "Check that the database runs, and store.url.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from candidates.store import faults
+from candidates.store import faults, unwritable
 from candidates.store.overview import Overview
 from candidates.store.revision import REVISION, VERSION_TABLE
 
@@ -48,7 +48,10 @@ def overview(url: str, root: Path) -> Iterator[Overview]:
 def _current(path: Path) -> sqlite3.Connection | None:
     """A connection that only reads; None if the file is not a store of this revision."""
     try:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
+        if unwritable.is_so(path):
+            connection = unwritable.connect(path)
+        else:
+            connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)
     except sqlite3.Error:
         return None
     try:

@@ -84,7 +84,7 @@ class Runs(Section):
             "candidate": step.candidate or None,
             "parent": step.parent or None,
             "proposer": step.proposer,
-            "change": step.change,
+            "change": step.change.replace("\0", "\\x00"),  # which PostgreSQL can't hold; the body escapes it
             "decision": step.decision,
             "task": verdict.task if verdict else "",
             "device": verdict.device if verdict else "",

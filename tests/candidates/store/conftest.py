@@ -1,4 +1,4 @@
-"""A real store in a temporary folder, and verdicts to put into it."""
+"""Real stores on SQLite and on PostgreSQL, and verdicts to put into them."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +9,7 @@ import pytest
 from candidates.store import Store
 from evaluator.tasks import Task, Tolerance
 from evaluator.verdict import Evidence, Status, Timing, Verdict
+from tests.candidates.store import postgres
 
 
 @pytest.fixture
@@ -16,9 +17,29 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server, started for the first test that asks for it."""
+    found = postgres.binaries()
+    if found is None:
+        pytest.skip("PostgreSQL's binaries are not installed here (apt-get install postgresql)")
+    pytest.importorskip("psycopg", reason="psycopg is not installed here (pip install 'psycopg[binary]')")
+    with postgres.running(found) as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    """The URL of a new database, as settings give it: empty for SQLite in the store's own folder."""
+    if request.param == "sqlite":
+        return ""
+    created: str = request.getfixturevalue("server").create_database()
+    return created
+
+
 @pytest.fixture
-def store(root: Path) -> Iterator[Store]:
-    with Store.open("", root) as opened:
+def store(root: Path, url: str) -> Iterator[Store]:
+    with Store.open(url, root) as opened:
         yield opened
 
 

@@ -15,6 +15,12 @@ from evaluator.verdict import Evidence, KernelFacts, Status, Verdict
 
 
 @pytest.fixture
+def url() -> str:
+    """Always SQLite in the folder of the store: other databases have no quick way."""
+    return ""
+
+
+@pytest.fixture
 def filled(store: Store, root: Path, task: Task, verdict: Callable[..., Verdict]) -> Path:
     """A store with a measured, an unmeasured and a failed candidate."""
     run = store.open_run("key", {})
