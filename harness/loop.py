@@ -13,18 +13,17 @@ from evaluator.errors import HarnessError, OracleError
 from evaluator.verdict import Status, Verdict
 from harness.course import Course
 from harness.decisions import Decision
-from harness.engine import asking, desks, views
+from harness.engine import asking, desks
 from harness.engine.contexts import Contexts
 from harness.engine.ledger import Ledger
 from harness.engine.log import Log
 from harness.engine.outcomes import Outcome, Outcomes
+from harness.engine.planning import Planner
 from harness.evaluation import Judge
 from harness.incumbents import Incumbents
 from harness.llm.budget import Spent
 from harness.progress import Progress
 from harness.proposers.base import Context, Metered, Proposal, Proposer
-from harness.search.base import Strategy
-from harness.search.greedy import Greedy
 from harness.state import State
 from prompts import headroom
 from prompts.stages import Stage
@@ -62,7 +61,7 @@ class Loop:
         self.progress = progress
         self.interrupted = interrupted
         self.course = Course.of(self.settings)
-        self.strategy: Strategy = Greedy()
+        self.planner = Planner(self.settings)
         metrics = dict.fromkeys(metric for stage in self.settings.stages for metric in stage.metrics)
         self.incumbents = Incumbents(judge, tuple(metrics), progress.now)
         self.contexts = Contexts(self.settings, self.incumbents)
@@ -206,7 +205,7 @@ class Loop:
         if self.closed(index, stage):
             return None
         entered = self.entered(index)
-        plan = self.strategy.ask(views.view(self.state, stage, entered, self.settings))
+        plan = self.planner.plan(self.state, stage, entered)
         if plan is not None:
             number = self.course.next_round(index, self.state)
             return asking.proposal(self.state, plan, stage, number, entered)

@@ -1,18 +1,17 @@
-"""What a strategy sees of a run."""
+"""What a strategy, and who chooses among models, sees of a run."""
 
 from typing import cast
 
-from candidates.store import Ask
-from evaluator.gpus import Gpu
-from evaluator.verdict import Status, Verdict
-from harness.decisions import nomination_key
+from candidates.store import Ask, Step
+from evaluator.verdict import Status
+from harness.decisions import Standing
+from harness.search import behaviour
+from harness.search.arms import Arm, Pull
 from harness.search.base import Member, Operator, Plan, Told, View
 from harness.settings import Settings
 from harness.state import PROGRESS, State
 from prompts import facts
 from prompts.stages import Stage
-
-LEVELS = 4  # of each axis of a candidate's cell
 
 
 def plan_of(ask: Ask) -> Plan:
@@ -42,41 +41,37 @@ def view(state: State, stage: Stage, entered: bool, settings: Settings) -> View:
     )
 
 
+def pulls(state: State) -> tuple[Pull, ...]:
+    """What each proposal of the run improved and cost, with the attempts to repair it, in the order of the answers."""
+    found: dict[int, Pull] = {}
+    for number, step in state.answers.items():
+        if step.decision == "declined":
+            continue
+        began, lost = state.proposal(number), state.asks[number].lost
+        arm = Arm(began.model, cast(Operator, began.operator), began.stage)
+        usd = None if step.usd is None or lost.usd is None else step.usd + lost.usd
+        pull = Pull(arm, _gain(step), usd, step.prompt_tokens + step.completion_tokens + lost.tokens)
+        earlier = found.get(began.number)
+        found[began.number] = pull if earlier is None else earlier.with_repair(pull)
+    return tuple(found.values())
+
+
+def _gain(step: Step) -> float:
+    """The fraction of time saved by what was kept; 1 for progress without a measure: a first version, a nomination."""
+    if step.decision not in PROGRESS:
+        return 0.0
+    gain = step.verdict.gain if step.verdict else None
+    return 1.0 if gain is None else max(0.0, gain.estimate)
+
+
 def _members(state: State, stage: Stage, settings: Settings) -> dict[str, Member]:
+    """Everything that verified, by digest, in the order in which it was told."""
+    section = stage.section(settings.task.category)
     found: dict[str, Member] = {}
     for step in state.steps:
         verdict = state.verdicts.get(step.candidate)
         if step.candidate in found or verdict is None or verdict.status is not Status.VERIFIED:
             continue
-        fitness = fitness_of(verdict, stage, settings)
-        found[step.candidate] = Member(step.candidate, fitness, cell_of(verdict, settings.gpu), step.island)
+        standing = Standing(step.candidate, verdict, facts.collect(verdict, None, settings.gpu))
+        found[step.candidate] = behaviour.member(standing, section, settings.gpu, found, step.island)
     return found
-
-
-def fitness_of(verdict: Verdict, stage: Stage, settings: Settings) -> tuple[float, ...]:
-    """How good a verified candidate is: its time where that was measured, else its place in the order of nomination."""
-    if verdict.time is not None:
-        return (1.0, -verdict.time.median_ms)
-    section = stage.section(settings.task.category)
-    key = nomination_key(verdict, section, facts.collect(verdict, None, settings.gpu))
-    return (0.0, *(float(part) for part in key))
-
-
-def cell_of(verdict: Verdict, gpu: Gpu) -> tuple[int, ...]:
-    """Where the behaviour of a verified candidate lies, by its heaviest kernel: three numbers from 0 to LEVELS - 1.
-
-    Memory: the share of the shared memory that a block may take. Compute: the share of the registers that a thread may
-    have. Parallelism: theoretical occupancy.
-    """
-    kernel = max(verdict.kernels, key=lambda kernel: kernel.time_share or 0.0, default=None)
-    if kernel is None:
-        return (0, 0, 0)
-    return (
-        _level((kernel.shared_bytes or 0) / gpu.shared_per_block_bytes),
-        _level((kernel.registers or 0) / gpu.registers_per_thread),
-        _level(kernel.occupancy or 0.0),
-    )
-
-
-def _level(share: float) -> int:
-    return max(0, min(LEVELS - 1, int(share * LEVELS)))

@@ -37,6 +37,11 @@ class Pull:
     usd: float | None = 0.0
     tokens: int = 0
 
+    def with_repair(self, repair: "Pull") -> "Pull":
+        """The same pull after an attempt to repair what came of it: what failed first costs that as well."""
+        usd = None if self.usd is None or repair.usd is None else self.usd + repair.usd
+        return Pull(self.arm, max(self.gain, repair.gain), usd, self.tokens + repair.tokens)
+
 
 class Arms(Protocol):
     """Chooses who follows a plan."""
