@@ -4,7 +4,6 @@ While the evaluator is busy with one candidate the next ones are being written: 
 room for. Answers are seen to one at a time, in the order in which they came, and that order is the log.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ from evaluator.errors import HarnessError, OracleError
 from evaluator.verdict import Status, Verdict
 from harness.course import Course
 from harness.decisions import Decision
-from harness.engine import asking, desks
+from harness.engine import asking, desks, steps
 from harness.engine.contexts import Contexts
 from harness.engine.ledger import Ledger
 from harness.engine.log import Log
@@ -67,14 +66,13 @@ class Loop:
         self.contexts = Contexts(self.settings, self.incumbents)
         self.outcomes = Outcomes(judge, self.incumbents, progress.now)
         self.log = Log(self.store, run.id)
-        self.desk = desks.choose(proposer, self.settings, self.state.asks)
+        self.desk = desks.choose(proposer, self.settings, self.state.asks, self.log.keep)
         self.ledger = Ledger(self.settings.budget, desks.concurrency_of(self.settings))
         self.stuck: dict[int, str] = {}  # stages for which the strategy has nothing to ask -> why
         self.stopping = ""  # why nothing more is asked for
         self.failure: HarnessError | None = None  # the proposer's; raised when all that is in flight has been seen to
         self.machine_failures = 0
-        self.saved_at = time.monotonic()
-        self.busy_s = judge.busy_s  # of the evaluator, until then
+        self.stopwatch = steps.Stopwatch(judge)
 
     @property
     def state(self) -> State:
@@ -169,7 +167,7 @@ class Loop:
 
     def spent(self) -> Spent:
         """What the run has used until now."""
-        return self.state.spent + Spent(minutes=(time.monotonic() - self.saved_at) / 60)
+        return self.state.spent + Spent(minutes=self.stopwatch.wall_s / 60)
 
     def nothing_works(self) -> str:
         """The last word of a run in which no candidate verified."""
@@ -207,26 +205,23 @@ class Loop:
         entered = self.entered(index)
         plan = self.planner.plan(self.state, stage, entered)
         if plan is not None:
-            number = self.course.next_round(index, self.state)
-            return asking.proposal(self.state, plan, stage, number, entered)
+            return asking.proposal(self.state, plan, stage, self.course.next_round(index, self.state), entered)
         if not self.state.pending:
             self.stuck[index] = "the strategy has nothing left to ask"
         return None
 
     def put(self, ask: Ask, context: Context) -> str:
         """Save an ask and put it on the desk, unless its worst case could pass a bound of the budget: which one."""
-        worst = self.proposer.worst(context) if isinstance(self.proposer, Metered) else Spent()
-        claim = worst + self.judging()
-        if refused := self.ledger.refusal(self.spent(), claim):
-            return refused
-        ask = ask.model_copy(update={"reserved": asking.use(worst), "open": True})
-        if ask.number < self.state.next_number:
-            self.log.reopen(ask)
-            self.log.unanswered.popleft()
-        else:
-            self.log.ask(ask)
+        claim, kept = self.judging(), self.log.kept(ask)
+        if kept is None:  # what was kept is paid for
+            worst = self.proposer.worst(context) if isinstance(self.proposer, Metered) else Spent()
+            claim = claim + worst
+            if refused := self.ledger.refusal(self.spent(), claim):
+                return refused
+            ask = ask.model_copy(update={"reserved": asking.use(worst), "open": True})
+        self.log.ask(ask)
         left = self.ledger.hold(ask.number, self.spent(), claim)
-        self.desk.put(ask, replace(context, left_usd=left))
+        self.desk.put(ask, replace(context, left_usd=left), kept)
         what = "repair" if ask.kind == "repair" else "proposal"
         self.progress.now(f"{ask.stage} {ask.round}: {what} by {self.proposer.name}")
         self.progress.flight(self.desk.open, self.desk.answered)
@@ -268,42 +263,14 @@ class Loop:
 
     def save(self, proposal: Proposal, outcome: Outcome, answer: desks.Answer | None = None) -> None:
         """Add the step to the log and show it; without an answer it is the start."""
-        ask = answer.ask if answer else Ask(number=-1, after=0, stage="start", round=0, kind="start", operator="")
-        analysis = proposal.analysis
-        now, busy_s = time.monotonic(), self.judge.busy_s
-        evaluation_s = round(busy_s - self.busy_s, 3)
-        step = Step(
-            index=len(self.state.steps),
-            ticket=ask.number if answer else None,
-            stage=ask.stage,
-            round=ask.round,
-            kind=ask.kind,
-            candidate=outcome.candidate,
-            parent=ask.parent,
-            proposer=proposal.proposer,
-            change=proposal.change,
-            model=proposal.model,
-            operator=ask.operator,
-            inspirations=ask.inspirations,
-            island=ask.island,
-            sample=ask.sample,
-            problem=proposal.problem,
-            prompt=self.store.put_text(proposal.prompt) if proposal.prompt else "",
-            reply=self.store.put_text(proposal.reply) if proposal.reply else "",
-            analysis_prompt=self.store.put_text(analysis.prompt) if analysis else "",
-            analysis_reply=self.store.put_text(analysis.reply) if analysis else "",
-            prompt_tokens=proposal.cost.prompt_tokens,
-            completion_tokens=proposal.cost.completion_tokens,
-            usd=proposal.cost.usd,
-            seconds=round(now - self.saved_at, 3),
-            reply_seconds=round(answer.seconds, 3) if answer else 0.0,
-            evaluation_seconds=evaluation_s,
-            gpu_seconds=evaluation_s if self.settings.device else 0.0,
-            calls=proposal.cost.calls,
-            verdict=outcome.verdict,
-            decision=outcome.decision.word,
-            note="; ".join(note for note in (outcome.decision.note, proposal.note) if note),
-        )
+        step = steps.step(self.store, len(self.state.steps), proposal, outcome, answer)
+        wall_s, busy_s = round(self.stopwatch.wall_s, 3), round(self.stopwatch.busy_s, 3)
+        times = {
+            "seconds": wall_s,
+            "evaluation_seconds": busy_s,
+            "gpu_seconds": busy_s if self.settings.device else 0.0,
+        }
+        step = step.model_copy(update=times)
         self.log.step(step)
-        self.saved_at, self.busy_s = now, busy_s
+        self.stopwatch.restart()
         self.progress.recorded(step, self.state)

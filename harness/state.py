@@ -148,7 +148,8 @@ class State:
     @property
     def spent(self) -> Spent:
         """What the run has used, with what lost attempts may have cost; without what is in flight."""
-        return sum((spending(ask.lost) for ask in self.asks), self.paid)
+        waiting = (spending(ask.reserved) for ask in self.pending if ask.arrived)
+        return sum((*waiting, *(spending(ask.lost) for ask in self.asks)), self.paid)
 
     @property
     def seen(self) -> frozenset[str]:

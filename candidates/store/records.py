@@ -50,9 +50,10 @@ class Ask(Frozen):
     model: str = ""
     island: int = 0
     sample: int = 0
-    reserved: Use = Use()  # the most that one attempt can cost
+    reserved: Use = Use()  # the most that one attempt can cost; what it did cost, once an answer arrived
     lost: Use = Use()  # what attempts may have cost whose answers never came
     open: bool = True  # an attempt began, and nothing says how it ended
+    arrived: str = ""  # hash of the text of what was proposed, which came but may not have been judged yet
 
 
 class Step(Frozen):

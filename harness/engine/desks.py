@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +33,9 @@ class Answer:
     seconds: float = 0.0
 
 
+Keep = Callable[[Ask, Proposal], None]
+
+
 class Desk(Protocol):
     """See the module's description."""
 
@@ -54,8 +57,8 @@ class Desk(Protocol):
         """Whether the run may ask for something new now."""
         ...
 
-    def put(self, ask: Ask, context: Context) -> None:
-        """Have an ask answered."""
+    def put(self, ask: Ask, context: Context, kept: Proposal | None = None) -> None:
+        """Have an ask answered; with what was `kept` of an earlier answer, nobody is asked again."""
         ...
 
     def take(self) -> Answer:
@@ -63,12 +66,17 @@ class Desk(Protocol):
         ...
 
 
-def choose(proposer: Proposer, settings: Settings, asked: Iterable[Ask]) -> Desk:
-    """The desk for a proposer; `asked` is what the run has asked for before this."""
+def choose(proposer: Proposer, settings: Settings, asked: Iterable[Ask], keep: Keep) -> Desk:
+    """The desk for a proposer.
+
+    Args:
+        asked: what the run has asked for before this.
+        keep: called with every answer that cost something, at once and in any thread.
+    """
     if isinstance(proposer, RecordedProposer):
         return Replay(proposer, asked)
     concurrency = concurrency_of(settings)
-    return Threads(proposer, concurrency) if concurrency > 1 else Inline(proposer)
+    return Threads(proposer, keep, concurrency) if concurrency > 1 else Inline(proposer, keep)
 
 
 def concurrency_of(settings: Settings) -> int:
@@ -76,11 +84,15 @@ def concurrency_of(settings: Settings) -> int:
     return settings.llm.concurrency if settings.proposer.kind == "llm" else 1
 
 
-def answer(proposer: Proposer, ask: Ask, context: Context) -> Answer:
+def answer(proposer: Proposer, keep: Keep, ask: Ask, context: Context, kept: Proposal | None = None) -> Answer:
     """What the proposer says to an ask; an error of ours or of the machine is an answer as well."""
+    if kept is not None:
+        return Answer(ask, context, kept, seconds=kept.cost.seconds)
     began = time.monotonic()
     try:
         proposal = proposer.propose(context)
+        if proposal is not None and proposal.cost.calls:
+            keep(ask, proposal)
     except HarnessError as error:
         return Answer(ask, context, None, error=error)
     if proposal is not None:
@@ -94,9 +106,10 @@ class Inline:
 
     answered = 0
 
-    def __init__(self, proposer: Proposer) -> None:
+    def __init__(self, proposer: Proposer, keep: Keep) -> None:
         self._proposer = proposer
-        self._asks: deque[tuple[Ask, Context]] = deque()
+        self._keep = keep
+        self._asks: deque[tuple[Ask, Context, Proposal | None]] = deque()
 
     @property
     def open(self) -> int:
@@ -108,11 +121,11 @@ class Inline:
     def is_due(self, state: State) -> bool:
         return not state.pending
 
-    def put(self, ask: Ask, context: Context) -> None:
-        self._asks.append((ask, context))
+    def put(self, ask: Ask, context: Context, kept: Proposal | None = None) -> None:
+        self._asks.append((ask, context, kept))
 
     def take(self) -> Answer:
-        return answer(self._proposer, *self._asks.popleft())
+        return answer(self._proposer, self._keep, *self._asks.popleft())
 
 
 class Threads:
@@ -121,8 +134,9 @@ class Threads:
     The threads are daemons: a person who asks twice to stop must not wait for a server.
     """
 
-    def __init__(self, proposer: Proposer, concurrency: int) -> None:
+    def __init__(self, proposer: Proposer, keep: Keep, concurrency: int) -> None:
         self._proposer = proposer
+        self._keep = keep
         self._concurrency = concurrency
         self._answers: queue.SimpleQueue[Answer | BaseException] = queue.SimpleQueue()
         self._open = 0
@@ -141,9 +155,9 @@ class Threads:
     def is_due(self, state: State) -> bool:
         return len(state.pending) < self._concurrency
 
-    def put(self, ask: Ask, context: Context) -> None:
+    def put(self, ask: Ask, context: Context, kept: Proposal | None = None) -> None:
         self._open += 1
-        threading.Thread(target=self._work, args=(ask, context), name=f"ask {ask.number}", daemon=True).start()
+        threading.Thread(target=self._work, args=(ask, context, kept), name=f"ask {ask.number}", daemon=True).start()
 
     def take(self) -> Answer:
         taken = self._answers.get()
@@ -152,9 +166,9 @@ class Threads:
             raise taken
         return taken
 
-    def _work(self, ask: Ask, context: Context) -> None:
+    def _work(self, ask: Ask, context: Context, kept: Proposal | None) -> None:
         try:
-            self._answers.put(answer(self._proposer, ask, context))
+            self._answers.put(answer(self._proposer, self._keep, ask, context, kept))
         except BaseException as error:  # noqa: BLE001  the boundary of the thread: it is raised where it is taken
             self._answers.put(error)
 
@@ -182,11 +196,15 @@ class Replay:
     def is_due(self, state: State) -> bool:
         return not state.pending or self._proposer.asked_after(state.next_number) <= len(state.steps)
 
-    def put(self, ask: Ask, context: Context) -> None:
+    def put(self, ask: Ask, context: Context, kept: Proposal | None = None) -> None:
         self._proposer.assign(ask.number, ask.stage, ask.mends)
         self._asks.append((ask, context))
 
     def take(self) -> Answer:
         first = min(self._asks, key=lambda pair: self._proposer.answered_at(pair[0].number))
         self._asks.remove(first)
-        return answer(self._proposer, *first)
+        return answer(self._proposer, _keep_nothing, *first)
+
+
+def _keep_nothing(ask: Ask, proposal: Proposal) -> None:
+    """What was recorded once need not be kept again."""

@@ -2,8 +2,14 @@
 
 from collections import deque
 
+from pydantic import TypeAdapter
+
 from candidates.store import Ask, Step, Store, Use
+from harness.engine.asking import use
+from harness.proposers.base import Proposal
 from harness.state import State, in_order
+
+_PROPOSAL = TypeAdapter(Proposal)
 
 
 class Log:
@@ -21,17 +27,27 @@ class Log:
         self.unanswered = deque(asked[ask.number] for ask in self.state.pending)
 
     def ask(self, ask: Ask) -> None:
-        """Save an ask before it is put to anybody."""
-        self._store.add_ask(self._run, ask)
-        self.state = self.state.after(ask)
-
-    def reopen(self, ask: Ask) -> None:
-        """Save that another attempt at an unanswered ask begins."""
-        self._change(ask)
+        """Save an ask before it is put to anybody; one that got no answer is asked again."""
+        if ask.number < self.state.next_number:
+            self._change(ask)
+            self.unanswered.popleft()
+        else:
+            self._store.add_ask(self._run, ask)
+            self.state = self.state.after(ask)
 
     def close(self, ask: Ask) -> None:
         """Save that an attempt ended without an answer, and cost nothing."""
         self._change(ask.model_copy(update={"open": False}))
+
+    def keep(self, ask: Ask, proposal: Proposal) -> None:
+        """Save what was proposed as soon as it is there: it was paid for. Any thread may call this."""
+        arrived = self._store.put_text(_PROPOSAL.dump_json(proposal).decode())
+        known = {"open": False, "arrived": arrived, "reserved": use(proposal.cost.spent())}
+        self._store.change_ask(self._run, ask.model_copy(update=known))
+
+    def kept(self, ask: Ask) -> Proposal | None:
+        """What was proposed for an unanswered ask in an earlier invocation, if it came."""
+        return _PROPOSAL.validate_json(self._store.text(ask.arrived)) if ask.arrived else None
 
     def count_lost(self) -> None:
         """Count attempts that nothing is known about at their worst: they may have been billed."""

@@ -79,6 +79,10 @@ class Cost:
     seconds: float = 0.0
     calls: int = 0
 
+    def spent(self) -> Spent:
+        """The same as a part of what a run spends."""
+        return Spent(usd=self.usd, tokens=self.prompt_tokens + self.completion_tokens, calls=self.calls)
+
     def __add__(self, other: "Cost") -> "Cost":
         """Both; what is unknown stays so."""
         return Cost(

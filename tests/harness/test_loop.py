@@ -1,41 +1,32 @@
 """Whole runs over a real store, with recorded verdicts and scripted replies."""
 
-import itertools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from rich.console import Console
 
-from candidates.store import Step, Store
+from candidates.store import Step
 from evaluator.errors import OracleError
 from evaluator.request import Request
-from evaluator.service import Evaluator
-from evaluator.verdict import Status, Verdict
-from harness.evaluation import Judge
+from evaluator.verdict import Status
 from harness.llm.budget import Spent
-from harness.loop import Ending, Loop
-from harness.progress import PlainProgress
-from harness.proposers.base import Context, Proposal, Proposer
+from harness.loop import Ending
+from harness.proposers.base import Context, Proposal
 from harness.proposers.rules import RulesProposer
-from harness.settings import BudgetSettings, SearchSettings, Settings
+from harness.settings import BudgetSettings, SearchSettings
 from harness.state import State
 from prompts.stages import Stage
 from tests.evaluator.verdicts import default_task
 from tests.harness import recording
+from tests.harness.bench import Bench
 from tests.harness.recording import (
-    API,
     STAGES,
-    RecordedEvaluator,
     Script,
     Ties,
     digest,
-    entry,
     failed,
     kernel,
     reply,
-    settings,
     source,
     verdict,
 )
@@ -72,57 +63,6 @@ TOLD = [
     ("repair", 6, "duplicate", ""),
 ]
 SIX = SearchSettings(rounds=6, patience=6)
-
-
-class Bench:
-    """A run that can be gone on with: the same store, a new loop each time."""
-
-    def __init__(self, root: Path, given: Settings, table: dict[str, Verdict], proposer: Proposer) -> None:
-        self.given = given
-        self.evaluator = RecordedEvaluator(table)
-        self.proposer = proposer
-        self.store = Store.open("", root)
-        self.console = Console(record=True, width=160, force_terminal=False, quiet=False, file=(root / "out").open("w"))
-
-    def go(self, interrupted: Sequence[bool] = ()) -> Ending:
-        """One invocation; `interrupted` answers the loop's question before each step."""
-        answers = itertools.chain(interrupted, itertools.repeat(False))
-        judge = Judge(self.given, self.store, cast(Evaluator, self.evaluator), API)
-        run = self.store.open_run(self.given.key, {})
-        return Loop(judge, self.proposer, run, PlainProgress(self.console), lambda: next(answers)).run()
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        return self.store.steps(self.store.open_run(self.given.key, {}).id)
-
-    @property
-    def log(self) -> list[dict[str, Any]]:
-        """Everything recorded, but for how long it took."""
-        return [entry(step) for step in self.steps]
-
-    @property
-    def said(self) -> str:
-        return self.console.export_text(clear=False)
-
-    def close(self) -> None:
-        self.store.close()
-        self.console.file.close()
-
-
-@pytest.fixture
-def bench(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    """Makes benches, each in a folder of its own."""
-    made: list[Bench] = []
-
-    def make(table: dict[str, Verdict], proposer: Proposer, **changes: Any) -> Bench:
-        root = tmp_path / str(len(made))
-        root.mkdir()
-        made.append(Bench(root, settings(root, **changes), table, proposer))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def told(steps: Sequence[Step]) -> list[tuple[str, int, str, str]]:
