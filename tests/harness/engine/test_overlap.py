@@ -179,8 +179,8 @@ def test_what_was_lost_is_counted_at_its_worst_and_asked_again_under_its_ticket(
     run.evaluator.on_evaluate = lambda request: None
     run.proposer = again = Metered()
     assert run.go().finished
-    hold.set()
     lost = run.asks[1].lost
+    hold.set()
     assert (lost.usd, lost.tokens, lost.calls) == (0.03, 450, 1)
     prompts = {context.ticket: prompt(context) for context in again.asked}
     assert 1 in prompts
