@@ -78,4 +78,5 @@ class Request(Frozen):
     ceilings: Ceilings | None = None
     autotune: dict[str, Any] = {}
     thorough: bool = True
+    kernels: tuple[str, ...] = ()  # to profile, of those that the source defines; empty: all
     min_gain: float = 0.02  # over the incumbent, as a fraction; what is measured is whether it is reached

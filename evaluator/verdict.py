@@ -1,5 +1,7 @@
 """What the evaluator found out about one candidate: types that are stored, printed and sent between processes."""
 
+import hashlib
+import json
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -84,6 +86,7 @@ class KernelFacts(Frozen):
     read_bytes: int | None = Field(default=None, ge=0)  # of tensors it loads from, once a launch; a forward
     written_bytes: int | None = Field(default=None, ge=0)  # of tensors it stores to, likewise
     dots: bool | None = None  # whether its code multiplies matrices (tl.dot)
+    code: str = ""  # hash of its machine code, 16 hex digits
 
 
 class Evidence(Frozen):
@@ -135,6 +138,18 @@ class Verdict(Frozen):
         """True if the candidate was verified and timed on a real GPU."""
         return self.time is not None
 
+    @property
+    def compiled(self) -> str:
+        """Identity of what its forward launches, 16 hex digits: machine code, grids, and the tensors' bytes.
+
+        Candidates that share it run the same on the GPU, however their sources differ. Empty if a kernel's code is not
+        known.
+        """
+        if not self.kernels or not all(kernel.code for kernel in self.kernels):
+            return ""
+        parts = [[k.name, k.code, k.grid, k.launches, k.read_bytes, k.written_bytes] for k in self.kernels]
+        return hashlib.sha256(json.dumps(sorted(parts, key=repr)).encode()).hexdigest()[:16]
+
     def speedup(self, over: Literal["eager", "compile"]) -> float | None:
         """Baseline time over candidate time; None if either was not measured."""
         base = self.baseline.get(over)
@@ -148,6 +163,10 @@ class Profile(Frozen):
     """
 
     source: Literal["ncu", "static"]
-    kernels: dict[str, dict[str, float]] = {}
-    missing: tuple[str, ...] = ()
+    kernels: dict[str, dict[str, float]] = {}  # of one launch each: the longest
+    missing: tuple[str, ...] = ()  # requested, and not there for every kernel
     reason: str = ""  # why not ncu, and what to do about it
+    launches: dict[str, int] = {}  # of each kernel in the profiled forward
+    missing_of: dict[str, tuple[str, ...]] = {}  # the same by kernel
+    notes: tuple[str, ...] = ()  # what a reader of the figures should know
+    compiled: str = ""  # identity of what was profiled: the kernels' machine code and how they are launched

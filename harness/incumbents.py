@@ -27,11 +27,19 @@ class Incumbents:
         return Incumbent(digest=digest, source=self.judge.store.source(digest), autotune=verdict.evidence.autotune)
 
     def profile(self, digest: str, verdict: Verdict) -> Profile:
-        """The profile with every metric that the run's stages ask for, taken at most once for a candidate."""
+        """The profile with every metric that the run's stages ask for, taken at most once for what was compiled.
+
+        Candidates that launch the same machine code in the same way share one, however their sources differ; one that
+        tuning has brought to other code since its profile was taken gets a new one.
+        """
         task, store, fingerprint = self.settings.task, self.judge.store, self.judge.fingerprint
         known = store.profile(digest, task.digest, fingerprint)
-        if known is not None and self._complete(known):
+        if known is not None and self._complete(known) and known.compiled in ("", verdict.compiled):
             return known
+        same = self._of_the_same_code(verdict.compiled)
+        if same is not None:
+            store.put_profile(digest, task.digest, fingerprint, same)
+            return same
         if self.settings.device:
             self.tell(f"profiling {digest[:12]}")
         request = Request(
@@ -40,8 +48,9 @@ class Incumbents:
             task=task,
             target=self.settings.gpu,
             autotune=verdict.evidence.autotune,
+            kernels=tuple(dict.fromkeys(kernel.name for kernel in verdict.kernels)),
         )
-        profile = self.judge.profile(request, self.metrics)
+        profile = self.judge.profile(request, self.metrics).model_copy(update={"compiled": verdict.compiled})
         store.put_profile(digest, task.digest, fingerprint, profile)
         return profile
 
@@ -52,6 +61,12 @@ class Incumbents:
     def standing(self, digest: str, verdict: Verdict) -> Standing:
         """A candidate as decisions see it: without counters, which a candidate just judged does not have."""
         return Standing(digest, verdict, facts.collect(verdict, None, self.settings.gpu))
+
+    def _of_the_same_code(self, compiled: str) -> Profile | None:
+        """Another candidate's profile with all the metrics, if what it launches is the same."""
+        taken = self.judge.store.profiles(self.settings.task.digest, self.judge.fingerprint) if compiled else ()
+        same = (each for each in taken if each.compiled == compiled and each.source == "ncu" and self._complete(each))
+        return next(same, None)
 
     def _complete(self, profile: Profile) -> bool:
         # A profile without counters is not taken again here: what kept the profiler away is still so.

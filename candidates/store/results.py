@@ -119,6 +119,14 @@ class Results(Section):
             name = connection.execute(query).scalar()
         return None if name is None else read(Profile, self._blobs.get(name))
 
+    def profiles(self, task_digest: str, fingerprint: str) -> tuple[Profile, ...]:
+        """All profiles for this task, device and software."""
+        table = schema.profiles
+        query = select(table.c.body).where(table.c.task_digest == task_digest, table.c.fingerprint == fingerprint)
+        with self._database.read() as connection:
+            names = connection.execute(query).scalars().all()
+        return tuple(read(Profile, self._blobs.get(name)) for name in names)
+
 
 def _insert_task(connection: Connection, task: Task) -> None:
     row = {"digest": task.digest, "name": task.name, "body": task.model_dump_json()}

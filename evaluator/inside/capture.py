@@ -1,6 +1,7 @@
 """What a forward launches: every Triton launch of a block of code, compiled but not run, or run and noted."""
 
 import contextlib
+import hashlib
 import inspect
 import io
 import math
@@ -116,6 +117,7 @@ class Launches:
             "loads": count_loads(launched.function),
             "precision": reduced_formats(compiled),
             **_moved(launched),
+            "code": hashlib.sha256(compiled.asm["cubin"]).hexdigest()[:16] if "cubin" in compiled.asm else "",
             "assumed": launched.assumed,
             "config": launched.config,
         }

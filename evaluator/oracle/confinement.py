@@ -40,6 +40,7 @@ class Confinement:
         form: Form = "bubblewrap",
     ) -> None:
         self.transport: Transport = "ipc"
+        self.environment: dict[str, str] = {}  # on top of what every worker is told
         self.layers: Layers = probe(form)
         self._form: Form = form
         self.target = target
@@ -69,6 +70,7 @@ class Confinement:
                 "OMP_NUM_THREADS": _THREADS,
                 "OPENBLAS_NUM_THREADS": _THREADS,
                 "TORCHINDUCTOR_COMPILE_THREADS": "1",
+                **self.environment,
             },
             fds=(fd,),
             memory_gb=limits.memory_gb,

@@ -1,18 +1,27 @@
-"""Nsight Compute: where it is, how it is called, and what its CSV says.
+"""Nsight Compute: where it is, what it knows, and how it is called. What its tables say is read by `ncu_table`.
 
 The profiler runs inside the worker's sandbox and profiles one forward between cudaProfilerStart and Stop, which the
 worker calls after warm-up; trial launches of an autotuner are never among it.
 """
 
 import csv
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
-from statistics import mean
+
+ENVIRONMENT = {"LC_ALL": "C"}
+"""Numbers are written with a decimal point, and messages in English."""
+
+MOST_LAUNCHES = 100  # that are profiled; each is run once for every few metrics
 
 _PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/ncu")
-_HEADER = '"ID"'
-_NAME = "Kernel Name"
+_QUERY_S = 60.0
+_METRIC = re.compile(r"[a-z0-9]+__[a-z0-9_]+")
+_OF_A_LAUNCH = "launch__"  # properties of the launch itself: never counters, and not among what can be asked about
 
 
 def find(configured: str) -> Path | None:
@@ -30,39 +39,14 @@ def find(configured: str) -> Path | None:
 
 def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[str, ...]:
     """The words before the profiled program's own."""
-    names = "|".join(kernels)
+    names = "|".join(re.escape(kernel) for kernel in kernels)
     return (
         *(str(ncu), "--csv", "--page", "raw", "--print-units", "base", "--clock-control", "none"),
         *("--profile-from-start", "off", "--target-processes", "application-only"),
         *("--kernel-name-base", "function", "--kernel-name", f"regex:^({names})$"),
+        *("--launch-count", str(MOST_LAUNCHES)),
         *("--metrics", ",".join(metrics)),
     )
-
-
-def parse(output: str) -> dict[str, dict[str, float]]:
-    """Metrics by kernel name from `ncu --csv --page raw`; several launches of a kernel are averaged.
-
-    The CSV comes among the program's own lines and the profiler's `==PROF==` lines; its second row holds units (base
-    units are asked for); numbers have thousands separators.
-    """
-    lines = output.splitlines()
-    starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER)]
-    if not starts:
-        return {}
-    rows = list(csv.reader(line for line in lines[starts[-1] :] if line.startswith('"')))
-    header, launches = rows[0], rows[2:]
-    if _NAME not in header:
-        return {}
-    samples: dict[str, dict[str, list[float]]] = {}
-    for launch in launches:
-        if len(launch) != len(header):
-            continue
-        kernel = samples.setdefault(launch[header.index(_NAME)], {})
-        for name, text in zip(header, launch, strict=True):
-            value = _number(text)
-            if "__" in name and value is not None:
-                kernel.setdefault(name, []).append(value)
-    return {kernel: {name: mean(values) for name, values in found.items()} for kernel, found in samples.items()}
 
 
 def refusal(output: str) -> str:
@@ -76,8 +60,50 @@ def refusal(output: str) -> str:
     return errors[0].removeprefix("==ERROR==").strip() if errors else ""
 
 
-def _number(text: str) -> float | None:
+def version(ncu: Path) -> str:
+    """What the profiler calls its version, such as 2025.1.1.0; empty if it does not answer."""
+    found = re.search(r"^Version (\S+)", _said(ncu, "--version"), re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+def unknown(ncu: Path, metrics: Iterable[str]) -> tuple[str, ...]:
+    """Those of `metrics` that this profiler does not know on the GPUs present; none if it can't be asked."""
+    catalogue = _catalogue(ncu, version(ncu))
+    if not catalogue:
+        return ()
+    return tuple(m for m in metrics if not m.startswith(_OF_A_LAUNCH) and m.partition(".")[0] not in catalogue)
+
+
+def read_catalogue(output: str) -> frozenset[str]:
+    """Base names of metrics from what `--query-metrics` printed, as CSV or as columns of text.
+
+    A row begins with a metric's name, with or without the suffix that a roll-up adds; headings, rules and messages of
+    the program are no names of this form.
+    """
+    rows = csv.reader(line for line in output.splitlines() if line.strip())
+    firsts = (row[0].split()[0].partition(".")[0] for row in rows if row and row[0].strip())
+    return frozenset(name for name in firsts if _METRIC.fullmatch(name))
+
+
+@lru_cache(maxsize=4)
+def _catalogue(ncu: Path, of_version: str) -> frozenset[str]:
+    """Asked once for each version: it takes seconds."""
+    return read_catalogue(_said(ncu, "--query-metrics", "--csv"))
+
+
+def _said(ncu: Path, *words: str) -> str:
+    """What the program prints about itself; empty if it can't be run, fails, or does not end."""
     try:
-        return float(text.replace(",", ""))
-    except ValueError:
-        return None
+        ran = subprocess.run(
+            [str(ncu), *words],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_QUERY_S,
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return ran.stdout if ran.returncode == 0 else ""

@@ -136,12 +136,12 @@ class WorkerHandle:
         """The end of what it printed."""
         return self._process.output()
 
-    def finish(self, timeout_s: float) -> str:
-        """Close the channel, wait for a voluntary exit, and return all that was printed (kept by the sandbox)."""
+    def finish(self, timeout_s: float) -> tuple[str, int | None]:
+        """Close the channel, wait for an exit; all that was printed, and the exit code (None: it had to be killed)."""
         self._channel.close()
-        self._process.wait(timeout_s)
+        code = self._process.wait(timeout_s)
         self._process.kill()
-        return self._process.output()
+        return self._process.output(), code
 
     def _receive(self, timeout_s: float, doing: str) -> Message:
         try:

@@ -121,6 +121,10 @@ def show(store: Store, digest: str, console: Console) -> None:
 def print_profile(profile: Profile, console: Console) -> None:
     """Metrics by kernel, what is missing, and why."""
     console.print(Text(neutralise(f"profile   by {profile.source}. {profile.reason}".rstrip())), soft_wrap=True)
+    for note in profile.notes:
+        console.print(Text(neutralise(f"  {note}")), soft_wrap=True)
+    for kernel, absent in profile.missing_of.items():
+        console.print(Text(neutralise(f"  not there for {kernel}: {', '.join(absent)}")), soft_wrap=True)
     for kernel, metrics in profile.kernels.items():
         console.print(Text(neutralise(f"  {kernel}")), soft_wrap=True)
         for name, value in metrics.items():

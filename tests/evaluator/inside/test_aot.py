@@ -43,6 +43,7 @@ def only(answer: dict[str, Any]) -> dict[str, Any]:
 def test_an_elementwise_kernel_is_described_in_full(answers: dict[str, Any]) -> None:
     kernel = only(answers["elementwise"])
     assert 8 <= kernel.pop("registers") <= 40
+    assert len(kernel.pop("code")) == 16
     assert kernel == {
         "name": "scale",
         "spill_bytes": 0,
@@ -113,6 +114,7 @@ def test_libdevice_functions_are_linked(answers: dict[str, Any]) -> None:
 
 def test_launches_of_several_kernels_are_counted(answers: dict[str, Any]) -> None:
     double, shift = answers["several"]["kernels"]
+    assert double["code"] != shift["code"]
     assert (double["name"], double["launches"]) == ("double", 2)
     assert (shift["name"], shift["launches"]) == ("shift", 1)
     assert shift["constants"]["EVEN"] is True
