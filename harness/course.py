@@ -6,10 +6,25 @@ All of it follows from the recorded steps and the settings, so that a resumed ru
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from evaluator.errors import UsageError
 from harness.settings import SearchSettings, Settings
 from harness.state import State
 from prompts import conditions
 from prompts.stages import Facts, Stage
+
+
+def require_a_course(settings: Settings) -> None:
+    """Refuse stages that no run can enter when their turn comes.
+
+    Raises:
+        UsageError: a stage that repairs is among them.
+    """
+    for stage in settings.stages:
+        if stage.template == "repair":
+            raise UsageError(
+                f"Stage {stage.name} can't be asked for: a run enters it by itself after a failure.",
+                "Name the stages that a failure may happen in, and how often it may be mended: search.repairs=N.",
+            )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from harness.places import CONF, StoreSettings, place_store
 from harness.settings import LlmSettings, ProposerSettings, SearchSettings, Settings
 
 if TYPE_CHECKING:
+    from evaluator.gpus import Gpu
     from evaluator.tasks import Category, Task
     from prompts.stages import Stage
 
@@ -78,10 +79,10 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         raise UsageError(f"There is no setting '{unknown[0]}'.", suggestion(unknown[0], known_keys()))
     evaluator = _typed(EvaluatorSettings, plain, "evaluator")
     llm = _typed(LlmSettings, plain, "llm")
-    stages = load_stages(CONF)
     prompt = _typed(PromptSettings, plain, "prompt")
     parts.known(prompt.omit)
     target = devices.choose(str(plain["gpu"]), catalog.load_gpus(CONF), devices.detect(), evaluator.device)
+    stages = {name: _asking_what_exists(stage, target.gpu) for name, stage in load_stages(CONF).items()}
     task = catalog.load_task(
         str(plain["task"]),
         CONF,
@@ -98,7 +99,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         task=task,
         gpu=target.gpu,
         device=target.device.uuid if target.device else "",
-        stages=select_stages(plain["stage"], stages),
+        stages=select_stages(plain["stage"], stages, task.category),
         repair=stages["repair"],
         draft=stages.get("draft"),
         proposer=proposer,
@@ -148,20 +149,31 @@ def _typed(kind: type[_Kind], plain: Mapping[str, Any], section: str) -> _Kind:
         ) from error
 
 
-def select_stages(value: object, stages: "Mapping[str, Stage]") -> "tuple[Stage, ...]":
-    """The stages that `stage=` names: one name, a list, or `all` (those that optimise, in the catalog's order).
+def _asking_what_exists(stage: "Stage", gpu: "Gpu") -> "Stage":
+    """The stage without the metrics that the target's architecture does not have."""
+    from prompts.metrics import existing
+
+    return stage.model_copy(update={"metrics": existing(stage.metrics, gpu)})
+
+
+def select_stages(value: object, stages: "Mapping[str, Stage]", category: "Category") -> "tuple[Stage, ...]":
+    """The stages that `stage=` names, in that order: one name, or a list of names.
+
+    `all` stands for those that optimise, in the catalog's order. A stage may be named more than once: it is then
+    entered again, from the best code so far, when its turn comes.
 
     Raises:
-        UsageError: an unknown stage, or none.
+        UsageError: an unknown stage, none, or one that has nothing to say about tasks of this category.
     """
-    names = [str(name) for name in value] if isinstance(value, (list, tuple)) else [str(value)]
-    if names == ["all"]:
-        names = [stage.name for stage in stages.values() if stage.template == "optimize"]
-    if not names or names == [""]:
+    given = [str(name) for name in value] if isinstance(value, (list, tuple)) else [str(value)]
+    every = [stage.name for stage in stages.values() if stage.template == "optimize"]
+    names = [name for word in given for name in (every if word == "all" else [word])]
+    if not names or not all(names):
         raise UsageError("No stage was named.", f"Name one: {', '.join(stages)}, or all.")
     for name in names:
         if name not in stages:
             raise UsageError(f"There is no stage '{name}'.", suggestion(name, [*stages, "all"]))
+        stages[name].section(category)
     return tuple(stages[name] for name in names)
 
 

@@ -18,6 +18,7 @@ from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
 from evaluator.service import Evaluator
 from harness import calibration, terminal
+from harness.course import require_a_course
 from harness.evaluation import Judge
 from harness.interruption import Interruption
 from harness.llm.address import redact_url
@@ -63,6 +64,7 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
     if settings.note:
         _say(console, settings.note)
     require_a_beginning(settings)
+    require_a_course(settings)
     with Store.open(settings.store.url, settings.store.root) as store:
         run = store.open_run(settings.key, recorded(settings), fresh=settings.fresh)
         try:

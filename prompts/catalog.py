@@ -73,7 +73,7 @@ def _check(stage: Stage, file: Path) -> None:
                 f"{file} asks for the unknown metric {metric!r}", unknown("metric", metric, metrics).remedy
             )
     _check_condition(stage.skip_when, f"{file}: skip_when")
-    for category, section in (("single", stage.single), ("fusion", stage.fusion)):
+    for category, section in stage.sections.items():
         for rule in section.rules:
             where = f"{file}: {category} rule {rule.name!r}"
             _check_condition(rule.when, where)
@@ -93,13 +93,15 @@ def _check_condition(expression: str, where: str) -> None:
 
 
 def _check_preference(rule: Rule, section: Section, where: str) -> None:
+    for word, named in (("prefers", rule.prefer), ("halves", rule.halve), ("leaves", rule.leave)):
+        for parameter in named:
+            if parameter not in section.parameters:
+                raise UsageError(
+                    f"{where} {word} the unknown parameter {parameter!r}",
+                    unknown("parameter", parameter, section.parameters).remedy,
+                )
     for parameter, value in rule.prefer.items():
-        allowed = section.parameters.get(parameter)
-        if allowed is None:
-            raise UsageError(
-                f"{where} prefers the unknown parameter {parameter!r}",
-                unknown("parameter", parameter, section.parameters).remedy,
-            )
+        allowed = section.parameters[parameter]
         if value not in allowed:
             choices = ", ".join(map(str, allowed))
             raise UsageError(f"{where} prefers {parameter} = {value}", f"The section allows {choices}.")

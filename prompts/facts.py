@@ -53,6 +53,14 @@ _ROWS = (
     Fact("register_limited", "flag", "", "whether registers bound occupancy", "derived", ("limited_by",)),
     Fact("num_warps", "number", "warps/block", "warps of a program instance", "launch"),
     Fact("num_stages", "number", "stages", "depth of software pipelining", "launch"),
+    Fact(
+        "elements_per_thread",
+        "number",
+        "elements/thread",
+        "a program's block, the product of its block sizes, over its threads",
+        "derived",
+        ("num_warps",),
+    ),
     Fact("distinct_loads", "number", "pointers", "distinct pointers that the kernel loads from", "launch"),
     Fact("launches", "number", "launches/forward", "launches of the kernel in one forward", "launch"),
     Fact("grid_size", "number", "blocks", "program instances launched", "launch"),
@@ -119,6 +127,7 @@ def collect(verdict: Verdict | None, profile: Profile | None, gpu: Gpu) -> Facts
         facts["register_limited"] = facts["limited_by"] == "registers"
     if facts["waves"] is None:
         facts["waves"] = _waves(static, facts["grid_size"], gpu)
+    facts["elements_per_thread"] = _elements_per_thread(static, gpu)
     return facts | _derived(facts, counters)
 
 
@@ -196,6 +205,14 @@ def _waves(kernel: KernelFacts | None, grid_size: float | None, gpu: Gpu) -> flo
         return None
     blocks_per_sm = kernel.occupancy * gpu.warps_per_sm / kernel.num_warps
     return round(grid_size / (blocks_per_sm * gpu.sms), 2)
+
+
+def _elements_per_thread(kernel: KernelFacts | None, gpu: Gpu) -> float | None:
+    """The compile-time constants that are block sizes by their name, multiplied, over the threads of a program."""
+    if kernel is None or not kernel.num_warps:
+        return None
+    sizes = [size for name, size in kernel.constants.items() if "BLOCK" in name.upper() and type(size) is int]
+    return round(prod(sizes) / (kernel.num_warps * gpu.warp_size), 3) if sizes else None
 
 
 def _derived(facts: Facts, counters: Mapping[str, float]) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class RulesProposer:
             return "The rules proposer tunes code that works; it does not repair."
         if stage.template == "draft":
             return "The rules proposer tunes code that is there; it does not write a first version."
-        parameters = {*stage.single.parameters, *stage.fusion.parameters}
+        parameters = {name for section in stage.sections.values() for name in section.parameters}
         if not any(_settable(name) for name in parameters):
             named = ", ".join(sorted(parameters)) or "no parameters"
             return f"The rules proposer sets launch parameters and block sizes; stage {stage.name} varies {named}."

@@ -10,8 +10,10 @@ from evaluator.catalog import task_names
 from evaluator.errors import UsageError
 from evaluator.request import EvaluatorSettings
 from harness import config, resolution
+from harness.resolution import CONF, select_stages
 from harness.search.select import STRATEGIES
 from harness.settings import BudgetSettings, LlmSettings, PromptSettings, ProposerSettings, SearchSettings, Settings
+from prompts.catalog import load_stages
 
 REFERENCE = "class Model:\n    pass\n\n\ndef get_inputs():\n    return []\n\n\ndef get_init_inputs():\n    return []\n"
 
@@ -80,6 +82,17 @@ def test_stages_as_word_list_and_all() -> None:
     everything = [stage.name for stage in load("stage=all").stages]
     assert set(everything) >= {"grid", "tiling", "memory", "finetune"}
     assert not {"repair", "draft"} & set(everything)
+    assert [stage.name for stage in load("stage=draft,all").stages] == ["draft", *everything]
+    assert [stage.name for stage in load("stage=finetune,grid,finetune").stages] == ["finetune", "grid", "finetune"]
+
+
+def test_a_stage_that_says_nothing_about_the_task() -> None:
+    stages = load_stages(CONF)
+    fused = stages["grid"].model_copy(update={"single": None, "network": None})
+
+    with pytest.raises(UsageError, match="Stage grid has nothing to say about a single task"):
+        select_stages(["tiling", "grid"], stages | {"grid": fused}, "single")
+    assert select_stages("grid", stages | {"grid": fused}, "fusion") == (fused,)
 
 
 def test_groups_and_keys_override() -> None:
@@ -95,6 +108,7 @@ def test_groups_and_keys_override() -> None:
     ("word", "said", "near"),
     [
         ("stage=finetun", "finetun", "finetune"),
+        ("stage=grid,tilling", "tilling", "tiling"),
         ("task=sofmax", "sofmax", "softmax"),
         ("gpu=rtx490", "rtx490", "rtx4090"),
         ("proposer=rule", "rule", "rules"),

@@ -54,6 +54,18 @@ def faster(root: Path) -> dict[str, Verdict]:
     return Ties(verdict(ms=1.0), {probe.asked[2]: verdict(ms=0.8)})
 
 
+def test_a_course_that_no_run_can_take_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    given = settings(tmp_path, stages=("finetune", "repair"))
+
+    with pytest.raises(UsageError, match="Stage repair can't be asked for"):
+        execute(given, Console(file=io.StringIO()), opener=never)
+    assert not list(tmp_path.iterdir())
+
+
+def never(_: Settings) -> Any:
+    raise AssertionError("nothing was to be opened")
+
+
 def test_a_measured_run_ends_with_the_board_and_the_path_of_the_best(tmp_path: Path) -> None:
     table = faster(tmp_path)
     code, said, recorded = run(settings(tmp_path), table)

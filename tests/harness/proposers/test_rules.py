@@ -232,9 +232,7 @@ def test_no_more_warps_than_a_block_can_hold(context: Make) -> None:
     assert said == ["num_warps 8 -> 16 in scale_kernel", "num_warps 8 -> 32 in scale_kernel"]
 
 
-@pytest.mark.parametrize(
-    ("name", "words"), [("draft", "first version"), ("repair", "does not repair"), ("grid", "grid_axes")]
-)
+@pytest.mark.parametrize(("name", "words"), [("draft", "first version"), ("repair", "does not repair")])
 def test_stages_that_need_a_writer(context: Make, name: str, words: str) -> None:
     chosen = load_stages(CONF)[name]
     proposer = RulesProposer()
@@ -244,7 +242,7 @@ def test_stages_that_need_a_writer(context: Make, name: str, words: str) -> None
     assert proposer.reason == proposer.why_not(chosen)
 
 
-@pytest.mark.parametrize("name", ["finetune", "tiling", "memory"])
+@pytest.mark.parametrize("name", ["grid", "finetune", "tiling", "memory"])
 def test_stages_that_set_parameters(name: str) -> None:
     assert RulesProposer().why_not(load_stages(CONF)[name]) == ""
 
