@@ -28,7 +28,7 @@ class Layout:
         """Where a node starts and ends. Parentheses around an expression are no part of its node."""
         assert node.end_lineno is not None
         assert node.end_col_offset is not None
-        return self._offset(node.lineno, node.col_offset), self._offset(node.end_lineno, node.end_col_offset)
+        return self.offset(node.lineno, node.col_offset), self.offset(node.end_lineno, node.end_col_offset)
 
     def text(self, start: int, end: int) -> str:
         """The source between two offsets."""
@@ -49,7 +49,7 @@ class Layout:
         last = max(self.span(value)[1] for value in values)
         return self._behind_parentheses(last, end - 1), ", ", ""
 
-    def _offset(self, line: int, column: int) -> int:
+    def offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + column
 
     def _behind_parentheses(self, start: int, end: int) -> int:

@@ -84,6 +84,16 @@ class Names:
             parent = self._parents.get(parent)
         return parent
 
+    def bound(self, scope: ast.AST, name: str) -> list[ast.expr | None]:
+        """What a scope binds a name to, once for each place; None where the value is not an expression of its own."""
+        return self._bound[scope].get(name, []) if scope in self._bound else []
+
+    def settled(self, node: ast.expr) -> bool:
+        """True if no name in an expression is bound twice in the scope around it, so that it means one thing there."""
+        scope = self.enclosing(node)
+        named = [part.id for part in ast.walk(node) if isinstance(part, ast.Name)]
+        return scope is not None and all(len(self.bound(scope, name)) <= 1 for name in named)
+
     def _lookup(self, node: ast.expr) -> ast.expr | None:
         if isinstance(node, ast.Name):
             return self._lookup_name(node)

@@ -5,13 +5,15 @@ comments and layout stay.
 """
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
-from candidates.syntax import parse
 from harness.proposers.autotune import DEFAULTS, ConfigList, read_configs
-from harness.proposers.edits import Edit, Layout, apply
-from harness.proposers.names import Names, called_name
+from harness.proposers.edits import Edit, apply
+from harness.proposers.form import Form, read_form
+from harness.proposers.module import Definition, Launch, Module, constants, positional
+from harness.proposers.names import called_name
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,21 @@ class Kernel:
     name: str
     knobs: dict[str, Knob]
     configs: ConfigList | None = None
-    loops: bool = True  # num_stages means nothing to a kernel without a loop
+    form: Form = Form()
+    divided: frozenset[str] = frozenset()  # block sizes that the grid covers a size with
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """Names of what can be set, as the code names them."""
-        return self.configs.parameters if self.configs else tuple(self.knobs)
+        return (*(self.configs.parameters if self.configs else ()), *self.knobs)
+
+    @property
+    def tiled(self) -> frozenset[str]:
+        """Block sizes that may change: the kernel, or its grid, covers a size by as many blocks as it takes.
+
+        Any other block may have to cover its dimension in one piece.
+        """
+        return self.divided | self.form.steps | {self.form.group}
 
     def allows(self, point: Mapping[str, int]) -> bool:
         """False if the code decides two parameters at one place (BM = BN = 64) and the point would part them."""
@@ -90,88 +101,56 @@ def set_configs(source: str, kernel: Kernel, points: Sequence[Mapping[str, int]]
     return apply(source, [kernel.configs.edit(points, current)])
 
 
-@dataclass(frozen=True)
-class _Definition:
-    function: ast.FunctionDef
-    decorators: tuple[ast.expr, ...]
-
-    def named(self, word: str) -> ast.Call | None:
-        """The decorator of this name that is a call."""
-        found = (part for part in self.decorators if isinstance(part, ast.Call) and called_name(part) == word)
-        return next(found, None)
-
-
 class _Reader:
     def __init__(self, source: str) -> None:
-        self._layout = Layout(source)
-        self._tree = parse(source)
-        self._names = Names(self._tree)
+        self._module = Module(source)
+        self._layout, self._names = self._module.layout, self._module.names
 
     def kernels(self) -> tuple[Kernel, ...]:
-        launches = list(self._launches())
+        launches = list(self._module.launches())
         kernels = []
-        for name, definition in self._definitions().items():
-            own = [launch for called, launch in launches if called == name]
+        for name, definition in self._module.definitions().items():
+            own = [launch for launch in launches if launch.kernel == name]
             if own:
                 kernels.append(self._kernel(name, definition, own))
         return tuple(kernels)
 
-    def _definitions(self) -> dict[str, _Definition]:
-        """Kernels by the name under which they are launched: decorated functions, and `k = triton.jit(f)`."""
-        functions = {node.name: node for node in ast.walk(self._tree) if isinstance(node, ast.FunctionDef)}
-        found = {
-            name: _Definition(node, tuple(node.decorator_list))
-            for name, node in functions.items()
-            if any(called_name(decorator) == "jit" for decorator in node.decorator_list)
-        }
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                decorators, inner = _unwrap(node.value)
-                if inner in functions and any(called_name(decorator) == "jit" for decorator in decorators):
-                    found[node.targets[0].id] = _Definition(functions[inner], decorators)
-        return found
-
-    def _launches(self) -> Iterator[tuple[str, ast.Call]]:
-        """Calls of the form kernel[grid](...)."""
-        for node in ast.walk(self._tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Subscript):
-                yield called_name(node.func.value), node
-
-    def _kernel(self, name: str, definition: _Definition, launches: list[ast.Call]) -> Kernel:
-        loops = any(isinstance(node, ast.For | ast.While) for node in ast.walk(definition.function))
+    def _kernel(self, name: str, definition: Definition, launches: list[Launch]) -> Kernel:
+        form = read_form(definition.function)
         tuner = definition.named("autotune")
-        if tuner is not None:
-            return Kernel(name, {}, read_configs(self._layout, self._names, tuner), loops)
-        taken = self._set_by_heuristics(definition)
-        constants = [parameter for parameter in _constants(definition.function) if parameter not in taken]
-        wanted = [*(name for name in DEFAULTS if name not in taken), *constants]
+        configs = read_configs(self._layout, self._names, tuner) if tuner is not None else None
+        fixed = self._set_by_heuristics(definition) | frozenset(configs.parameters if configs else ())
+        wanted = [parameter for parameter in (*DEFAULTS, *_block_sizes(definition.function)) if parameter not in fixed]
+        if tuner is not None:  # tuning decides the rest, or what can't be read may
+            wanted = [parameter for parameter in wanted if parameter not in DEFAULTS] if configs else []
         knobs = {}
         for parameter in wanted:
             found = [self._knob(launch, parameter, definition.function) for launch in launches]
             joined = _joined([knob for knob in found if knob is not None])
             if joined is not None and None not in found:
                 knobs[parameter] = joined
-        return Kernel(name, knobs, None, loops)
+        divided = [self._divides(launch, definition.function) for launch in launches]
+        return Kernel(name, knobs, configs, form, frozenset.intersection(*divided) if divided else frozenset())
 
-    def _set_by_heuristics(self, definition: _Definition) -> frozenset[str]:
+    def _set_by_heuristics(self, definition: Definition) -> frozenset[str]:
         decorator = definition.named("heuristics")
         if decorator is None:
             return frozenset()
         values = [*decorator.args, *(keyword.value for keyword in decorator.keywords)]
         entries = self._names.entries(values[0]) if values else None
         # What can't be read may set anything.
-        return frozenset(entries) if entries is not None else frozenset([*DEFAULTS, *_constants(definition.function)])
+        return frozenset(entries) if entries is not None else frozenset([*DEFAULTS, *_block_sizes(definition.function)])
 
-    def _knob(self, launch: ast.Call, parameter: str, function: ast.FunctionDef) -> Knob | None:
+    def _knob(self, launch: Launch, parameter: str, function: ast.FunctionDef) -> Knob | None:
         """Where one launch decides a parameter; None if it does so beyond what can be rewritten."""
-        given, certain = self._given(launch, parameter, function)
+        given, certain = self._module.given(launch, parameter, function)
         is_block = parameter not in DEFAULTS
         if given is None and is_block and certain:
             given = _default(function, parameter)
         if given is None:
             if is_block or not certain:
                 return None
-            at, before, behind = self._layout.argument_place(launch)
+            at, before, behind = self._layout.argument_place(launch.call)
             return Knob(parameter, DEFAULTS[parameter], (Place(at, at, f"{before}{parameter}=", behind),))
         literal = self._names.integer(given)
         if literal is None:
@@ -182,33 +161,39 @@ class _Reader:
         places = [self._place(literal)]
         if is_block and literal is given:
             linked = self._grid_places(launch, value)
-            if linked is None:
+            if linked is None or (linked and self._is_repeated(launch, parameter, value, function)):
                 return None
             places += linked
         return Knob(parameter, value, tuple(places))
 
-    def _given(self, launch: ast.Call, parameter: str, function: ast.FunctionDef) -> tuple[ast.expr | None, bool]:
-        """The expression that a launch gives a parameter, and whether it is certain that there is no other."""
-        position = next((i for i, argument in enumerate(_positional(function)) if argument.arg == parameter), None)
-        certain = True
-        for keyword in launch.keywords:
-            if keyword.arg == parameter:
-                return keyword.value, True
-            if keyword.arg is None:
-                entries = self._names.entries(keyword.value)
-                if entries is not None and parameter in entries:
-                    return entries[parameter], True
-                certain = certain and entries is not None
-        if any(isinstance(argument, ast.Starred) for argument in launch.args):
-            return None, parameter in DEFAULTS and certain
-        if position is not None and position < len(launch.args):
-            return launch.args[position], True
-        return None, certain
+    def _is_repeated(self, launch: Launch, parameter: str, value: int, function: ast.FunctionDef) -> bool:
+        """True if another block size has the same value, so that a divisor in the grid could stand for either."""
+        others = [name for name in _block_sizes(function) if name != parameter]
+        given = [self._module.given(launch, name, function)[0] for name in others]
+        found = [self._names.integer(node) for node in given if node is not None]
+        return any(literal is not None and literal.value == value for literal in found)
 
-    def _grid_places(self, launch: ast.Call, value: int) -> list[Place] | None:
+    def _divides(self, launch: Launch, function: ast.FunctionDef) -> frozenset[str]:
+        """Block sizes that the launch divides a size by to get its grid: programs cover it, whatever the block."""
+        nodes = list(self._names.reachable(launch.grid))
+        divisors = [node.args[1] for node in nodes if called_name(node) == "cdiv" and _has_two(node)]
+        divisors += [node.right for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)]
+        meant = [self._names.integer(node) for node in divisors]
+        keys = {node.slice.value for node in divisors if _is_key(node)}
+        found = set()
+        for name in _block_sizes(function):
+            given = self._module.given(launch, name, function)[0]
+            literal = self._names.integer(given) if given is not None else None
+            same = literal is not None and any(
+                one is literal or (one is not None and one in divisors and one.value == literal.value) for one in meant
+            )
+            if name in keys or same:
+                found.add(name)
+        return frozenset(found)
+
+    def _grid_places(self, launch: Launch, value: int) -> list[Place] | None:
         """Divisors in the grid that repeat a literal block size; None if the grid uses the number in another way."""
-        assert isinstance(launch.func, ast.Subscript)
-        nodes = list(self._names.reachable(launch.func.slice))
+        nodes = list(self._names.reachable(launch.grid))
         divisors = [
             node.args[1]
             for node in nodes
@@ -229,38 +214,29 @@ class _Reader:
         return Place(*self._layout.span(node))
 
 
-def _unwrap(node: ast.expr) -> tuple[tuple[ast.expr, ...], str]:
-    """Decorators applied by calls, outermost first, and the function they are applied to."""
-    decorators = []
-    while isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
-        decorators.append(node.func)
-        node = node.args[0]
-    return tuple(decorators), node.id if isinstance(node, ast.Name) else ""
+def _has_two(node: ast.AST) -> TypeGuard[ast.Call]:
+    return isinstance(node, ast.Call) and len(node.args) == 2
 
 
-def _positional(function: ast.FunctionDef) -> list[ast.arg]:
-    return [*function.args.posonlyargs, *function.args.args]
+def _is_key(node: ast.expr) -> TypeGuard[ast.Subscript]:
+    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
 
 
 def _default(function: ast.FunctionDef, parameter: str) -> ast.expr | None:
     """The default value of a parameter."""
     arguments = function.args
-    positional = _positional(function)
+    given = positional(function)
     pairs = [
-        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+        *zip(given[len(given) - len(arguments.defaults) :], arguments.defaults, strict=True),
         *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
     return next((default for argument, default in pairs if argument.arg == parameter), None)
 
 
-def _constants(function: ast.FunctionDef) -> list[str]:
-    """Parameters that are compile-time constants and block sizes by their name."""
-    marked = [
-        argument
-        for argument in [*_positional(function), *function.args.kwonlyargs]
-        if argument.annotation is not None and called_name(argument.annotation) == "constexpr"
-    ]
-    return [argument.arg for argument in marked if is_block_size(argument.arg)]
+def _block_sizes(function: ast.FunctionDef) -> list[str]:
+    """Compile-time constants that are block sizes by their name, or the group of a known order of tiles."""
+    grouped = read_form(function).group
+    return [name for name in constants(function) if is_block_size(name) or name == grouped]
 
 
 def is_block_size(name: str) -> bool:

@@ -94,7 +94,7 @@ def first(x, y, warps=4):
 
 def second(x, y):
     def launch(options):
-        second_kernel[(1,)](x, y, x.numel(), 128, **options)
+        second_kernel[(triton.cdiv(x.numel(), 128),)](x, y, x.numel(), 128, **options)
 
     launch({"num_warps": 4})
 

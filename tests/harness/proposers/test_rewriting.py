@@ -28,7 +28,7 @@ def test_literals_at_a_launch() -> None:
     kernel = only(PLAIN)
 
     assert values(kernel) == {"num_warps": 8, "num_stages": 2, "BLOCK": 1024}
-    assert not kernel.loops
+    assert not kernel.form.loops
     after = set_knobs(PLAIN, kernel, {"num_warps": 4, "BLOCK": 512})
     assert changed(PLAIN, after) == [
         "scale_kernel[grid](x, y, x.numel(), BLOCK=512, num_warps=4, num_stages=2)  # the launch"
@@ -87,7 +87,7 @@ def test_options_of_unknown_content_are_left_alone() -> None:
     assert values(first) == {"num_warps": 4, "num_stages": 3, "BLOCK": 256}
     assert second.name == "second_kernel"
     assert values(second) == {"BLOCK": 128}  # **options could hold num_warps
-    assert second.loops
+    assert second.form.loops
 
 
 def test_a_default_argument_and_a_tuple_of_constants_feed_a_launch() -> None:
