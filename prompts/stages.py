@@ -92,8 +92,8 @@ class Stage(BaseModel):
         Raises:
             UsageError: there is none.
         """
-        shared = getattr(self, category)
-        section = self.sections.get(shared if isinstance(shared, str) else category)
+        own: Section | Category | None = getattr(self, category)
+        section = self.sections.get(own) if isinstance(own, str) else own
         if section is None:
             raise UsageError(
                 f"Stage {self.name} has nothing to say about a {category} task.",

@@ -2,6 +2,7 @@
 
 import ast
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from harness.proposers.module import constants, is_tl
 from harness.proposers.names import called_name
@@ -45,7 +46,7 @@ def _steps(iterated: ast.expr) -> set[str]:
     return {node.id for node in found if isinstance(node, ast.Name)}
 
 
-def _has_two(node: ast.AST) -> bool:
+def _has_two(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and len(node.args) == 2
 
 

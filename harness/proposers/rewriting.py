@@ -179,13 +179,14 @@ class _Reader:
         divisors = [node.args[1] for node in nodes if called_name(node) == "cdiv" and _has_two(node)]
         divisors += [node.right for node in nodes if isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv)]
         meant = [self._names.integer(node) for node in divisors]
-        keys = {node.slice.value for node in divisors if _is_key(node)}
+        keys = {key for node in divisors if (key := _key(node))}
         found = set()
         for name in _block_sizes(function):
             given = self._module.given(launch, name, function)[0]
             literal = self._names.integer(given) if given is not None else None
-            same = literal is not None and any(
-                one is literal or (one is not None and one in divisors and one.value == literal.value) for one in meant
+            value = literal.value if literal is not None else None
+            same = value is not None and any(
+                one is literal or (one is not None and one in divisors and one.value == value) for one in meant
             )
             if name in keys or same:
                 found.add(name)
@@ -218,8 +219,12 @@ def _has_two(node: ast.AST) -> TypeGuard[ast.Call]:
     return isinstance(node, ast.Call) and len(node.args) == 2
 
 
-def _is_key(node: ast.expr) -> TypeGuard[ast.Subscript]:
-    return isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
+def _key(node: ast.expr) -> str:
+    """The word in meta["BLOCK"]."""
+    match node:
+        case ast.Subscript(slice=ast.Constant(value=str() as word)):
+            return word
+    return ""
 
 
 def _default(function: ast.FunctionDef, parameter: str) -> ast.expr | None:
