@@ -17,10 +17,10 @@ def require_a_course(settings: Settings) -> None:
     """Refuse stages that no run can enter when their turn comes.
 
     Raises:
-        UsageError: a stage that repairs is among them.
+        UsageError: a stage that belongs to a failure is among them.
     """
     for stage in settings.stages:
-        if stage.template == "repair":
+        if stage.template not in ("optimize", "draft"):
             raise UsageError(
                 f"Stage {stage.name} can't be asked for: a run enters it by itself after a failure.",
                 "Name the stages that a failure may happen in, and how often it may be mended: search.repairs=N.",

@@ -213,11 +213,12 @@ def _suggested(
     """What the rules that apply say to try, as points of what can be set here."""
     points: list[Point] = []
     for prefer in guidance.preferred:
-        named = {in_code(name, kernel): value for name, value in prefer.items() if is_legal(name, value, gpu)}
-        points.append({name: value for name, value in named.items() if name in values})
+        named = ((in_code(name, kernel), value) for name, value in prefer.items() if is_legal(name, value, gpu))
+        points.append({name: value for name, value in named if name is not None and name in values})
     for halved in guidance.halved:
-        now = {name: current.get(name) for name in (in_code(each, kernel) for each in halved) if name in values}
-        half = {name: size // 2 for name, size in now.items() if size and size // 2 >= min(values[name])}
-        # All of them at once, as the rule says; then the first of them alone.
-        points += [dict(sorted(half.items())), *({name: size} for name, size in sorted(half.items()))]
+        names = sorted(name for name in (in_code(each, kernel) for each in halved) if name is not None)
+        now = {name: size for name in names if name in values and (size := current.get(name))}
+        half = {name: size // 2 for name, size in now.items() if size // 2 >= min(values[name])}
+        # All of them at once, as the rule says; then each of them alone.
+        points += [half, *({name: size} for name, size in half.items())]
     return tuple(point for point in points if point)
