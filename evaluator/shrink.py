@@ -172,3 +172,30 @@ def _rewrite(source: str, edits: Iterable[tuple[ast.expr, str]]) -> str:
         tail = lines[end_line - 1][node.end_col_offset :]
         lines[node.lineno - 1 : end_line] = [head + text.encode() + tail]
     return b"".join(lines).decode()
+
+
+def halvings(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
+    """The sizes with those of one value lowered, largest value first: to 1, then to a half. Equal sizes stay equal."""
+    for value in sorted(set(sizes.values()), reverse=True):
+        for lower in dict.fromkeys((1, value // 2)):
+            if 1 <= lower < value:
+                yield {name: lower if size == value else size for name, size in sizes.items()}
+
+
+def descend(sizes: dict[str, int], fails: Callable[[dict[str, int]], bool]) -> dict[str, int]:
+    """The smallest sizes reached by lowering one value after the other as long as `fails` says that it still fails.
+
+    `fails` is asked about each set of sizes once. It may answer no to end the search early.
+    """
+    asked: list[dict[str, int]] = [sizes]
+    lowered = True
+    while lowered:
+        lowered = False
+        for smaller in halvings(sizes):
+            if smaller in asked:
+                continue
+            asked.append(smaller)
+            if fails(smaller):
+                sizes, lowered = smaller, True
+                break
+    return sizes

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from evaluator.failing import FailingCase
 from evaluator.frozen import Frozen
 from evaluator.status import Status as Status
 from evaluator.work import Ceilings, GpuWork, TaskCost
@@ -124,6 +125,7 @@ class Verdict(Frozen):
     baseline: dict[Literal["eager", "compile"], Timing | None] = {"eager": None, "compile": None}
     gain: Gain | None = None
     error: NumericError | None = None
+    failing: FailingCase | None = None  # of a failure, the smallest case that was found
     kernels: tuple[KernelFacts, ...] = ()
     evidence: Evidence = Evidence()
 

@@ -19,6 +19,7 @@ PARTS: Mapping[str, str] = {
     "counters": "the hardware counters of each kernel",
     "repeats": "which earlier attempts failed as the one that is to be repaired",
     "facts": "the values that the stage's rules speak of",
+    "case": "the smallest case in which a failed candidate fails",
     "rules": "the stage's rules, each with what decides it",
     "reference": "the PyTorch module to replace, except in a draft, which can't be made without it",
 }

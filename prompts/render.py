@@ -99,6 +99,7 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "source": context.source,
         "failure": context.failure,
         "failure_error": view.error_line(context.failure.verdict) if context.failure else "",
+        "case": view.case(context.failure.verdict) if context.failure else "",
         "repeats": view.repeat_lines(context.failure, context.history),
         "analysis": context.analysis.strip(),
         "profile": context.profile,

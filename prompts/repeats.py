@@ -31,7 +31,7 @@ def earlier(failure: FailedAttempt, history: Iterable[PastAttempt]) -> list[tupl
 
 
 def _is(failure: FailedAttempt, attempt: PastAttempt) -> bool:
-    return attempt.digest == failure.digest and attempt.verdict == failure.verdict
+    return attempt.digest == failure.digest and signature(attempt.verdict) == signature(failure.verdict)
 
 
 def _same_code(failure: FailedAttempt, attempt: PastAttempt) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evaluator import failing
 from evaluator.verdict import KernelFacts, Timing, Verdict
 from prompts import conditions, repeats
 from prompts.context import FailedAttempt, OtherVersion, PastAttempt, PromptContext
@@ -210,6 +211,11 @@ def _compiled(verdict: Verdict) -> str:
         return ""
     spills = "" if worst.spill_bytes is None else f", {worst.spill_bytes} bytes spilled"
     return f"; {worst.registers} registers/thread{spills}"
+
+
+def case(verdict: Verdict) -> str:
+    """The smallest failing case, line by line; empty if none was found."""
+    return "\n".join(failing.lines(verdict.failing)) if verdict.failing else ""
 
 
 def error_line(verdict: Verdict) -> str:

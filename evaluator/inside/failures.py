@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, Self
@@ -13,18 +14,27 @@ from triton.runtime.jit import JITFunction
 LONGEST_MESSAGE = 2000
 
 
-class CompileFailure(Exception):
-    """A kernel could not be bound to its arguments or compiled.
-
-    `line` is in the candidate's file, 1-based, None where it is not known; `text` is that line.
+@dataclass(frozen=True)
+class Place:
+    """A place in the candidate's file: `line` counts from 1, `column` from 0, both None where not known; `text` is that
+    line.
     """
 
-    def __init__(self, kernel: str, message: str, line: int | None, text: str, config: dict[str, Any]) -> None:
+    line: int | None = None
+    column: int | None = None
+    text: str = ""
+
+
+class CompileFailure(Exception):
+    """A kernel could not be bound to its arguments or compiled; `line`, `column` and `text` say where (see `Place`)."""
+
+    def __init__(self, kernel: str, message: str, place: Place, config: dict[str, Any]) -> None:
         super().__init__(f"{kernel}: {message}")
         self.kernel = kernel
         self.message = message
-        self.line = line
-        self.text = text
+        self.line = place.line
+        self.column = place.column
+        self.text = place.text
         self.config = config
 
     @classmethod
@@ -34,12 +44,11 @@ class CompileFailure(Exception):
         `config` is the tuning configuration, if any.
         """
         innermost = _innermost(error)
-        line, text = _place(function, innermost)
-        return cls(function.__name__, _message(innermost)[:LONGEST_MESSAGE], line, text, config)
+        return cls(function.__name__, _message(innermost)[:LONGEST_MESSAGE], _place(function, innermost), config)
 
     def describe(self) -> dict[str, Any]:
         """JSON form."""
-        names = ("kernel", "message", "line", "text", "config")
+        names = ("kernel", "message", "line", "column", "text", "config")
         return {name: getattr(self, name) for name in names}
 
 
@@ -74,20 +83,33 @@ def _message(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _place(function: JITFunction[Any], error: Exception) -> tuple[int | None, str]:
-    """Line and text in the candidate's file. Triton counts lines from the `def` of the function that failed."""
+def _place(function: JITFunction[Any], error: Exception) -> Place:
+    """The place in the candidate's file. Triton counts lines from the `def` of the function that failed."""
     file = function.fn.__code__.co_filename
     try:
         lines = Path(file).read_text().splitlines()
     except OSError:
-        return None, ""
-    line = None
+        return Place()
+    line = column = None
     if isinstance(error, CompilationError) and error.src and hasattr(error.node, "lineno"):
         start = _find(lines, error.src.splitlines())
         line = start + error.node.lineno if start is not None else None
+        column = _column(lines, line, error)
     elif not isinstance(error, CompilationError):
         line = _launch_line(file) or function.fn.__code__.co_firstlineno
-    return line, lines[line - 1].strip() if line is not None and line <= len(lines) else ""
+    return Place(line, column, lines[line - 1].strip() if line is not None and line <= len(lines) else "")
+
+
+def _column(lines: list[str], line: int | None, error: CompilationError) -> int | None:
+    """Triton reads a function without its indentation."""
+    if line is None or line > len(lines) or not hasattr(error.node, "col_offset"):
+        return None
+    there, read = lines[line - 1], error.src.splitlines()[error.node.lineno - 1]
+    return int(error.node.col_offset) + _indent(there) - _indent(read)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _find(lines: list[str], source: list[str]) -> int | None:

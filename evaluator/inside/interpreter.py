@@ -26,8 +26,9 @@ from evaluator.inside import interpreted_numbers, stub_driver
 from evaluator.inside.device import Device
 from evaluator.inside.interpreted_numbers import NotInterpretable
 from evaluator.inside.memory_bounds import Bounds, OutOfBounds
+from evaluator.inside.stores import Stores
 
-__all__ = ["NotInterpretable", "OutOfBounds", "choose", "install"]
+__all__ = ["NotInterpretable", "OutOfBounds", "choose", "install", "noting_stores"]
 
 Handle = machine.TensorHandle
 Builder = machine.InterpreterBuilder
@@ -38,6 +39,8 @@ class _State:
 
     bounds: Bounds | None = None  # of the launch that is running; None outside of launches
     patched = False  # the language is patched for a launch
+    kernel = ""  # that is running
+    stores: Stores | None = None  # where stores are noted
     config = 0  # which configuration autotuners take
 
 
@@ -56,6 +59,16 @@ def choose(config: int) -> None:
     _State.config = config
 
 
+@contextmanager
+def noting_stores() -> Iterator[Stores]:
+    """Note what each program writes in the block."""
+    _State.stores = Stores()
+    try:
+        yield _State.stores
+    finally:
+        _State.stores = None
+
+
 def _install_bounds() -> None:
     load, store = Builder.create_masked_load, Builder.create_masked_store
     rmw, cas = Builder.create_atomic_rmw, Builder.create_atomic_cas
@@ -67,16 +80,19 @@ def _install_bounds() -> None:
 
     def create_masked_store(self: Any, pointers: Any, value: Any, mask: Any, *rest: Any, **options: Any) -> Any:
         _check(pointers, mask, "store")
+        _note(self, pointers, mask)
         return store(self, pointers, value, mask, *rest, **options)
 
     def create_atomic_rmw(self: Any, operation: Any, pointers: Any, value: Any, mask: Any, *rest: Any) -> Any:
         _check(pointers, mask, "atomic")
+        _note(self, pointers, mask)
         if value.dtype.scalar == tl.bfloat16:
             raise NotInterpretable("atomics of bfloat16 are not interpreted")
         return rmw(self, operation, pointers, value, mask, *rest)
 
     def create_atomic_cas(self: Any, pointers: Any, *rest: Any) -> Any:
         _check(pointers, None, "atomic")
+        _note(self, pointers, None)
         return cas(self, pointers, *rest)
 
     def create_int_to_ptr(self: Any, source: Any, target: Any) -> Any:
@@ -91,6 +107,12 @@ def _check(pointers: Any, mask: Any, access: str) -> None:
     if _State.bounds is not None:
         bits = pointers.get_element_ty().primitive_bitwidth
         _State.bounds.check(pointers.data, None if mask is None else mask.data, max(1, bits // 8), access)
+
+
+def _note(builder: Any, pointers: Any, mask: Any) -> None:
+    if _State.stores is not None:
+        program, grid = tuple(map(int, builder.grid_idx)), tuple(map(int, builder.grid_dim))
+        _State.stores.add(_State.kernel, program, grid, pointers.data, None if mask is None else mask.data)
 
 
 def _install_launch() -> None:
@@ -128,18 +150,18 @@ def _install_launch() -> None:
 @contextmanager
 def _launching(function: Any, arguments: dict[str, Any], patch_language: Callable[..., Any]) -> Iterator[None]:
     everything = SimpleNamespace(__globals__={**function.__globals__, "_language": tl, "_core": tl.core})
-    outer = (_State.bounds, _State.patched)
+    outer = (_State.bounds, _State.patched, _State.kernel)
     scope = patch_language(everything)
     # Triton 3.6 asks numpy for int(array), which numpy 2.4 refuses unless the array has no dimensions.
     scope.set_attr(tl.tensor, "__index__", lambda tensor: int(tensor.handle.data.squeeze()))
-    _State.bounds, _State.patched = Bounds.of(arguments.values()), True
+    _State.bounds, _State.patched, _State.kernel = Bounds.of(arguments.values()), True, function.__name__
     try:
         with np.errstate(all="ignore"):
             yield
     except InterpreterError as error:
         raise _explain(error) from error
     finally:
-        _State.bounds, _State.patched = outer
+        _State.bounds, _State.patched, _State.kernel = outer
         scope.restore()
 
 

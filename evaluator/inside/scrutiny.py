@@ -3,7 +3,7 @@
 All of it are claims of an untrusted process: they can convict a candidate and never acquit it.
 """
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
@@ -29,12 +29,16 @@ class Scrutiny:
         """One forward on the session's inputs, delivered to `output_places`.
 
         `draw` chooses the pattern in unwritten memory; `stub` names kernels whose launches are left out (`*`: all);
-        `observe` asks for operators and launches on a GPU too; `hold` keeps the result until `deliver`.
+        `observe` asks for operators and launches on a GPU too; `hold` keeps the result until `deliver`; `trace` (an
+        output and an element of it) asks the interpreter which programs write it.
         """
         byte = poison.pattern(message["draw"])
         observed = Operators(byte)
         launched: dict[str, int] = {}
+        stores = None
         with ExitStack() as stack:
+            if "trace" in message:
+                stores = stack.enter_context(_noting_stores())
             if self._on_gpu:
                 poison.prefill([*message["output_places"], *message["input_places"]], byte)
             if not self._on_gpu or message.get("observe") or message.get("stub"):
@@ -45,6 +49,9 @@ class Scrutiny:
         answer |= {"operators": observed.elements, "flops": observed.flops}
         answer |= {"launched": launched, "shared": self._shared(value)}
         answer["types"] = [_type_name(tensor) for tensor in _tensors(value)]
+        if stores is not None:
+            output, element = message["trace"]
+            answer["writers"] = stores.writers(_address(_tensors(value)[output], element))
         if message.get("hold"):
             self._held = value
         return answer
@@ -64,6 +71,21 @@ class Scrutiny:
                     if _overlap(_span(output), _span(tensor)):
                         found.append({"output": index, "with": f"{kind} {number}"})
         return found
+
+
+def _noting_stores() -> AbstractContextManager[Any]:
+    from evaluator.inside import interpreter  # only where Triton interprets
+
+    return interpreter.noting_stores()
+
+
+def _address(tensor: torch.Tensor, element: int) -> int:
+    """Where the element with this row-major index lies."""
+    place = 0
+    for size, stride in zip(reversed(tensor.shape), reversed(tensor.stride()), strict=True):
+        element, index = divmod(element, size)
+        place += index * stride
+    return tensor.data_ptr() + place * tensor.element_size()
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

@@ -220,6 +220,7 @@ def describe_failure(error: BaseException, at: str) -> Message:
         "bases": names,
         "message": str(error)[:_TRACE_CHARS],
         "line": getattr(error, "line", None) or line,
+        "column": getattr(error, "column", None),
         "bad_source": isinstance(error, BadSource),
         "trace": "".join(traceback.format_exception(error))[-_TRACE_CHARS:],
     }

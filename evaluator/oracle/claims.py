@@ -40,10 +40,17 @@ class _Kernel(_Claim):
     num_stages: int | None = Field(default=None, ge=0)
 
 
+class _Writer(_Claim):
+    kernel: str
+    program: list[int] = Field(min_length=1, max_length=3)
+    grid: list[int] = Field(min_length=1, max_length=3)
+
+
 _PARTS: dict[str, TypeAdapter[Any]] = {
     "parameters": TypeAdapter(list[_Parameter]),
     "outputs": TypeAdapter(list[_Output]),
     "kernels": TypeAdapter(list[_Kernel]),
+    "writers": TypeAdapter(list[_Writer]),
     "autotune": TypeAdapter(dict[str, Any]),
     "notes": TypeAdapter(list[str]),
     "structure": TypeAdapter(dict[str, Any]),

@@ -19,6 +19,7 @@ from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding, suspicion
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.sizes import variants
+from evaluator.oracle.truth import Expected
 from evaluator.oracle.weights import Mapping, indistinct, match, perturb
 from evaluator.oracle.worker import Unjudgeable, WorkerFailure, WorkerHandle
 from evaluator.request import Limits
@@ -54,6 +55,14 @@ class Judged:
     model: torch.nn.Module
 
 
+@dataclass(frozen=True)
+class Wrong:
+    """A draw that came out wrong, with the candidate's outputs for it."""
+
+    draw: Draw
+    outputs: list[torch.Tensor]
+
+
 class Examination:
     """One candidate's worker, what it was lent, and the reference that it is judged by.
 
@@ -80,6 +89,7 @@ class Examination:
         self._effort = effort
         self.exchange = Exchange(reference, worker, limits, str(task.path), loan)
         self.judged: Judged | None = None
+        self.wrong: Wrong | None = None
         self._seed = fresh_seed()
         self._model: torch.nn.Module = torch.nn.Identity()
         self._weight_places: dict[str, dict[str, Any]] = {}
@@ -151,6 +161,7 @@ class Examination:
             raise WrongOutput(
                 comparison.problem + (f"; like TF32, 16 bits or an approximated function: {seen}" if seen else ""),
                 error,
+                self,
             )
         return error
 
@@ -174,7 +185,7 @@ class Examination:
             except WorkerFailure as failure:
                 raise WorkerFailure(failure.kind, f"at {variant}: {failure.reason}", failure.answer) from failure
             except WrongOutput as wrong:
-                raise WrongOutput(f"at {variant}: {wrong}", wrong.error) from wrong
+                raise WrongOutput(f"at {variant}: {wrong}", wrong.error, wrong.examination) from wrong
             except (Mismatch, Violation) as error:
                 raise type(error)(f"at {variant}: {error}") from error
             self._judge.note(f"right at {variant} too")
@@ -207,6 +218,22 @@ class Examination:
         model = copy.deepcopy(self._model)
         if problem := self._judge.confirm(model, inputs, got, " of a timed forward").problem:
             raise Mismatch(problem)
+
+    def expected(self, draw: Draw) -> Expected | None:
+        """What is right for a draw; None where the module's buffers change with every call."""
+        if self._judge.stateful:
+            return None
+        return self._judge.expected(copy.deepcopy(self._model), draw)
+
+    def writers(self, draw: Draw, output: int, element: int) -> list[dict[str, Any]]:
+        """Which programs write one element (row-major) of an output, as the worker claims after one more forward.
+
+        Only the interpreter knows. Raises WorkerFailure and Mismatch as `check` does.
+        """
+        self.exchange.put(draw.inputs(self.reference) or [])
+        self.exchange.forward(self._calls - 1, self._limits.forward_s, trace=[output, element])
+        found = self.exchange.claims[-1].get("writers", [])
+        return list(found)
 
     def close(self) -> None:
         """Kill the worker, then take the lent memory back."""
@@ -267,6 +294,8 @@ class Examination:
         if comparison.draws == 1 and draw.distribution == "own":
             self._repeat(comparison, draw, outputs)
         self._judge.judge(comparison, self._model, draw, outputs, self._check_inputs)
+        if comparison.problem:
+            self.wrong = Wrong(draw, outputs)
 
     def _forward(self) -> None:
         """One call on what was lent; the first one compiles and tunes."""
@@ -316,8 +345,9 @@ class Examination:
 
 
 class WrongOutput(Mismatch):
-    """Values are wrong; `error` has the measured errors."""
+    """Values are wrong; `error` has the measured errors, `examination` what was compared, where values were."""
 
-    def __init__(self, problem: str, error: NumericError) -> None:
+    def __init__(self, problem: str, error: NumericError, examination: Examination | None = None) -> None:
         super().__init__(problem)
         self.error = error
+        self.examination = examination

@@ -90,6 +90,10 @@ class Judge:
         self.compare(comparison, expected, got, "", of)
         return comparison
 
+    def expected(self, model: torch.nn.Module, draw: Draw) -> Expected:
+        """What the reference makes of a draw; `model` is called once."""
+        return self._expect(model, draw, None)
+
     def leave_out(self, draw: Draw, reason: str) -> None:
         """Remember not to use such inputs, for this candidate and all after it; an empty reason is not told."""
         self._reference.unfit[draw.distribution] = reason

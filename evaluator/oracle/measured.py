@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation
 from evaluator.oracle.exchange import Mismatch
@@ -62,6 +63,8 @@ class Measured:
         try:
             examination = self._examine(request, report, integrity)
         except (WorkerFailure, Mismatch, Violation) as error:
+            with report.step("failing case"):
+                report.failing = failing.find(request, error, self._workers, self._settings.limits, "cuda")
             return report.failed(error)
         ours = self._hold(request.digest, examination)
         try:

@@ -150,6 +150,29 @@ class Comparison:
             self.problem = f"{name}: {count} of {wrong.numel()} elements differ; first: {self.worst}"
 
 
+def wrong_elements(
+    tolerance: Tolerance, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, derived: bool = False
+) -> torch.Tensor:
+    """Which elements are wrong, as `Comparison.add` judges them: a mask of the output's shape.
+
+    For tensors that may be judged in one piece; `derived` says that the inputs were not the task's own.
+    """
+    if not truth.is_floating_point():
+        return got != truth
+    judged = _Judged(tolerance, truth, own)
+    judged.floor = (DERIVED_SLACK if derived else 1.0) * tolerance.reference_factor * judged.own_error
+    flat, true = got.flatten().double(), truth.flatten().double()
+    return (judged.excesses(flat, true, _distances(flat, true), 0) > 1.0).reshape(truth.shape)
+
+
+def _distances(got: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Absolute errors; infinite where only one of the two is finite, or one is NaN."""
+    finite = torch.isfinite(truth)
+    same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
+    error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
+    return torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
+
+
 class _Judged:
     """One floating tensor while it is compared, slice by slice."""
 
@@ -186,13 +209,10 @@ class _Judged:
 
     def add(self, got: torch.Tensor, start: int) -> None:
         got, truth = got.double(), self.truth[start : start + got.numel()].double()
-        finite = torch.isfinite(truth)
-        same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
-        error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
-        error = torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
+        error = _distances(got, truth)
         self.max_abs = max(self.max_abs, float(error.max()))
         self.squares += float(error.square().sum())
-        excess = self._excesses(got, truth, error, start)
+        excess = self.excesses(got, truth, error, start)
         self.wrong += int((excess > 1.0).sum())
         largest, where = excess.max(dim=0)
         if float(largest) > self._excess:
@@ -200,7 +220,7 @@ class _Judged:
             values = f"got {float(got[where]):.6g}, expected {float(truth[where]):.6g}"
             self.worst = f"element {start + int(where)}: {values}"
 
-    def _excesses(self, got: torch.Tensor, truth: torch.Tensor, error: torch.Tensor, start: int) -> torch.Tensor:
+    def excesses(self, got: torch.Tensor, truth: torch.Tensor, error: torch.Tensor, start: int) -> torch.Tensor:
         """Each element's error over what is allowed: beyond 1 it is wrong."""
         if self.tolerance.rule == "allclose":  # torch.allclose(reference's output, candidate's output)
             own = self.own[start : start + got.numel()].double()

@@ -11,6 +11,8 @@ import torch
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.inside.model import construct
+from evaluator.shrink import override_integers
+from evaluator.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Reference:
 
     def __init__(self, source: str, where: str, device: str) -> None:
         self.device = device
+        self.sizes: dict[str, int] = {}  # module-level integers that were changed; see `at`
         self.independent: bool | None = None  # are the rows of a batch independent? None until somebody tried
         self.unfit: dict[str, str] = {}  # distributions of inputs that it is not meaningful for, with the reason
         self._where = where
@@ -104,6 +107,17 @@ class Reference:
             ) from error
         except Exception as error:
             raise UsageError(f"{what} of {self._where} failed: {type(error).__name__}: {error}"[:800]) from error
+
+
+def at(task: Task, sizes: dict[str, int], device: str) -> Reference:
+    """A task's reference with some of its module-level integers changed.
+
+    Raises:
+        UsageError: it does not run at such sizes.
+    """
+    reference = Reference(override_integers(task.reference, sizes), str(task.path), device)
+    reference.sizes = sizes
+    return reference
 
 
 def double(model: torch.nn.Module, inputs: list[Any]) -> tuple[torch.nn.Module, list[Any]]:

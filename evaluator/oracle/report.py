@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from evaluator.failing import FailingCase, source_line
 from evaluator.occupancy import occupancy
 from evaluator.oracle.correctness import Violation, WrongOutput
 from evaluator.oracle.exchange import Mismatch
@@ -35,6 +36,7 @@ class Report:
         self.request = request
         self.kernels: tuple[KernelFacts, ...] = ()
         self.error: NumericError | None = None
+        self.failing: FailingCase | None = None
         self.time: Timing | None = None
         self.gain: Gain | None = None
         self.baseline: dict[Any, Timing | None] = {"eager": None, "compile": None} | dict(request.baseline)
@@ -75,6 +77,7 @@ class Report:
             baseline=self.baseline,
             gain=self.gain if verified else None,
             error=self.error,
+            failing=None if verified else self.failing,
             kernels=self.kernels,
             evidence=Evidence(**self.evidence, seconds=self._seconds, notes=tuple(dict.fromkeys(self.notes))),
         )
@@ -87,7 +90,14 @@ class Report:
             return self.verdict(Status.INTEGRITY_VIOLATION, str(error))
         if isinstance(error, Mismatch):
             return self.verdict(Status.WRONG_OUTPUT, str(error))
-        return self.verdict(_status(error), error.reason)
+        self._place(error.answer or {})
+        return self.verdict(status_of(error), error.reason)
+
+    def _place(self, answer: dict[str, Any]) -> None:
+        """The line that a worker names, from the source that it was given."""
+        line = source_line(self.request.source, answer.get("line"), answer.get("column"))
+        if line is not None:
+            self.failing = (self.failing or FailingCase()).model_copy(update={"source": line})
 
     def _with_occupancy(self, kernel: KernelFacts) -> KernelFacts:
         if kernel.registers is None or kernel.num_warps is None:
@@ -98,7 +108,8 @@ class Report:
         return kernel.model_copy(update=update)
 
 
-def _status(failure: WorkerFailure) -> Status:
+def status_of(failure: WorkerFailure) -> Status:
+    """What a worker's failure is called in a verdict."""
     if failure.kind == "timeout":
         return Status.TIMEOUT
     if failure.kind == "crashed":

@@ -6,8 +6,7 @@ from typing import Any
 
 from evaluator.errors import UsageError
 from evaluator.inside import tree
-from evaluator.oracle.reference import Reference
-from evaluator.shrink import override_integers
+from evaluator.oracle.reference import Reference, at
 from evaluator.tasks import Task
 
 MAX_INTERPRETED = 1 << 20  # elements of all inputs and outputs together; the interpreter is slow
@@ -41,7 +40,7 @@ def variants(task: Task, device: str) -> Iterator[Variant]:
     base = {} if device == "cuda" else task.small
     for sizes in combinations(task.vary):
         try:
-            reference = Reference(override_integers(task.reference, base | sizes), str(task.path), device)
+            reference = at(task, base | sizes, device)
             bearable = device == "cuda" or elements(reference) <= MAX_INTERPRETED
         except UsageError as error:
             chosen = Variant(sizes, None)

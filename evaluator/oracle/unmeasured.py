@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from evaluator.errors import UsageError
+from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.correctness import Effort, Examination, Violation, fresh_seed
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.operators import NEGLIGIBLE, NEGLIGIBLE_SMALL, check_policy
-from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
+from evaluator.oracle.reference import Reference, TensorSpec, at, true_size_specs
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
 from evaluator.oracle.sizes import MAX_INTERPRETED, elements
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
-from evaluator.shrink import override_integers, shrinkings
+from evaluator.shrink import shrinkings
 from evaluator.tasks import Task
 from evaluator.verdict import Status, Verdict
 
@@ -53,6 +54,8 @@ class Unmeasured:
             self._compile(request, report, integrity)
             return self._check(request, report, integrity)
         except (WorkerFailure, Mismatch, Violation) as error:
+            with report.step("failing case"):
+                report.failing = failing.find(request, error, self._interpreters, self._settings.limits, "cpu")
             return report.failed(error)
 
     def _compile(self, request: Request, report: Report, integrity: Integrity) -> None:
@@ -134,11 +137,10 @@ def _sizes(reference: Reference) -> Sizes:
 def small_reference(task: Task) -> Reference | str:
     """The reference on the CPU at sizes that the interpreter can bear, or the reason why there is none."""
     if task.small:
-        source = override_integers(task.reference, task.small)
-        return Reference(source, str(task.path), "cpu")
+        return at(task, task.small, "cpu")
     for sizes in shrinkings(task.reference):
         try:
-            reference = Reference(override_integers(task.reference, sizes), str(task.path), "cpu")
+            reference = at(task, sizes, "cpu")
             count = elements(reference)
         except UsageError:
             continue

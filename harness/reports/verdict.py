@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from candidates.text import neutralise
-from evaluator import roofline
+from evaluator import failing, roofline
 from evaluator.roofline import Roof
 from evaluator.status import REDUCED
 from evaluator.verdict import KernelFacts, Verdict
@@ -23,8 +23,8 @@ def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
     """The object that `evaluate --json` prints: every key is always there, null where nothing was measured.
 
     `speedup` is over the eager baseline. `evidence` also holds the candidate's digest, the 95 % interval and the raw
-    samples of the time, the speed-up over torch.compile, the comparison with the incumbent if there was one, and how
-    near each own kernel comes to the device's measured ceilings.
+    samples of the time, the speed-up over torch.compile, the comparison with the incumbent if there was one, how near
+    each own kernel comes to the device's measured ceilings, and of a failure the smallest case that was found.
     """
     time = verdict.time
     evidence = verdict.evidence.model_dump(mode="json")
@@ -35,6 +35,7 @@ def as_json(verdict: Verdict, digest: str = "") -> dict[str, Any]:
         "speedup_compile": verdict.speedup("compile"),
         "gain": verdict.gain.model_dump(mode="json") if verdict.gain else None,
         "roofline": [dataclasses.asdict(roof) | {"headroom": roof.headroom} for roof in _roofs(verdict)],
+        "failing": verdict.failing.model_dump(mode="json") if verdict.failing else None,
     }
     return {
         "status": str(verdict.status),
@@ -101,6 +102,9 @@ def lines(verdict: Verdict) -> list[str]:
         )
         if error.worst:
             said.append(f"          worst: {error.worst}")
+    if verdict.failing:
+        for number, line in enumerate(failing.lines(verdict.failing)):
+            said.append(f"{'          ' if number else 'smallest  '}{line}")
     said += _evidence(verdict)
     return [neutralise(line) for line in said]
 

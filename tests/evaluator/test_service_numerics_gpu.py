@@ -13,7 +13,7 @@ from evaluator.service import Evaluator
 from evaluator.tasks import Precision, Task
 from evaluator.verdict import Status, Verdict
 
-from .candidates import MODEL, REFERENCE, candidate
+from .candidates import KERNEL, MODEL, REFERENCE, candidate
 from .numeric_candidates import (
     ATOMIC_KERNEL,
     CENTRED,
@@ -148,3 +148,21 @@ def test_the_default_task_is_judged_within_a_cap_of_memory(target: Target) -> No
         verdict = judge(cramped, target, bundled, bundled.start)
     assert verdict.error is not None, verdict.reason
     assert any("of 32 rows" in note for note in verdict.evidence.notes)
+
+
+def test_a_wrong_row_is_found_at_the_smallest_size_with_the_program_that_writes_it(
+    evaluator: Evaluator, target: Target
+) -> None:
+    """The failing case is looked for on the GPU too; what the launch plainly says names the program."""
+    wrong = candidate(kernel=KERNEL.replace("* factor", "* tl.where(row == 2, 2.0, factor)"))
+    verdict = judge(evaluator, target, task(small={"ROWS": 8}), wrong)
+    assert verdict.status is Status.WRONG_OUTPUT
+    case = verdict.failing
+    assert case is not None
+    assert case.tile is not None
+    assert 3 <= case.sizes["ROWS"] <= 4
+    assert case.tile.first[0] == 2
+    assert "is written by program 2 of scaled_relu_kernel" in case.tile.program
+    right = judge(evaluator, target, task(small={"ROWS": 8}), candidate())
+    assert right.failing is None
+    assert "failing case" not in right.evidence.seconds

@@ -3,7 +3,7 @@ import ast
 import pytest
 
 from evaluator.errors import UsageError
-from evaluator.shrink import CAPS, integers, override_integers, shrinkings
+from evaluator.shrink import CAPS, descend, halvings, integers, override_integers, shrinkings
 
 SOURCE = '''"""Größen: two bytes a letter before the first name."""
 é = "ü"; A = B = 4
@@ -130,3 +130,26 @@ def test_large_sizes_within_functions_are_not_taken_for_a_small_file() -> None:
 def test_what_comes_out_parses() -> None:
     for candidate in shrinkings(SOURCE):
         ast.parse(override_integers(SOURCE, candidate))
+
+
+def test_halvings_lower_the_largest_first_and_keep_equal_sizes_equal() -> None:
+    sizes = {"A": 8, "B": 3, "C": 8}
+    assert list(halvings(sizes)) == [
+        {"A": 1, "B": 3, "C": 1},
+        {"A": 4, "B": 3, "C": 4},
+        {"A": 8, "B": 1, "C": 8},
+    ]
+    assert list(halvings({"A": 1})) == []
+
+
+def test_a_descent_ends_where_nothing_lower_fails() -> None:
+    asked: list[dict[str, int]] = []
+
+    def fails(sizes: dict[str, int]) -> bool:
+        asked.append(sizes)
+        return sizes["A"] * sizes["B"] > 20
+
+    assert descend({"A": 100, "B": 7}, fails) == {"A": 3, "B": 7}
+    assert len(asked) == len({tuple(sizes.items()) for sizes in asked})
+    assert descend({"A": 100, "B": 7}, lambda sizes: False) == {"A": 100, "B": 7}
+    assert descend({}, lambda sizes: True) == {}

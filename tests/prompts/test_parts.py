@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from evaluator.errors import UsageError
+from evaluator.failing import FailingCase, SourceLine
 from evaluator.gpus import Gpu
 from evaluator.triton_api import TritonApi
 from evaluator.verdict import Profile, Status, Verdict
@@ -23,6 +24,7 @@ SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and
     "static": ("finetune", "theoretical_occupancy_percent"),
     "counters": ("finetune", "Hardware counters"),
     "repeats": ("repair", "[SEEN BEFORE]"),
+    "case": ("repair", "The smallest case found"),
     "facts": ("finetune", "Facts that the rules speak of"),
     "rules": ("finetune", "Low register pressure"),
     "reference": ("finetune", "class Model(nn.Module)"),
@@ -37,11 +39,11 @@ def full(
     task = make_task("fusion")
     wrong = failed(Status.WRONG_OUTPUT, "2 of 512 elements differ")
     attempts = (Attempt("num_warps 4 -> 8", timed, False), Attempt("wider blocks", wrong, False))
+    smallest = FailingCase(source=SourceLine(line=12, text="    x = tl.load(x_ptr + offsets)", column=8))
+    broken = Failure(task.start, wrong.model_copy(update={"failing": smallest}), digest="b" * 64)
     others = (Version(task.start, timed, "it behaves otherwise"),)
     known = {"source": task.start, "verdict": timed, "profile": profile, "history": attempts, "inspirations": others}
-    return PromptContext(
-        task, gpu, stages["finetune"], api, failure=Failure(task.start, wrong, digest="b" * 64), **known
-    )
+    return PromptContext(task, gpu, stages["finetune"], api, failure=broken, **known)
 
 
 def test_every_part_has_a_sign() -> None:

@@ -18,7 +18,9 @@ from candidates.rules.finding import Finding
 from candidates.static_rules import check
 from evaluator.catalog import load_gpus, load_task
 from evaluator.errors import UsageError
+from evaluator.failing import FailingCase, WrongTile
 from evaluator.gpus import Gpu
+from evaluator.oracle.programs import in_words
 from evaluator.tasks import Category, Task
 from evaluator.triton_api import TritonApi, names
 from evaluator.verdict import Gain, KernelFacts, NumericError, Profile, Status, Verdict
@@ -94,7 +96,20 @@ def failure(context: PromptContext) -> Failure:
     finding = Finding(
         rule="unknown-name", line=11, message="Triton 3.7.1 has no `tl.relu`.", remedy="Write tl.maximum."
     )
-    return Failure(context.source, failed(Status.WRONG_OUTPUT, "2 of 512 elements differ", error), (finding,))
+    tile = WrongTile(
+        output=0,
+        shape=(1, 33),
+        first=(0, 32),
+        wrong=1,
+        extent=((0, 1), (32, 33)),
+        ranges=((0, 1), (32, 33)),
+        expected=(("1.25",),),
+        actual=(("nan",),),
+        program=in_words([{"kernel": "relu_scale_kernel", "program": [1, 0, 0], "grid": [2, 1, 1]}]),
+    )
+    smallest = FailingCase(sizes={"ROWS": 1, "WIDTH": 33}, inputs=("float32[1, 33]",), tile=tile)
+    verdict = failed(Status.WRONG_OUTPUT, "2 of 512 elements differ", error).model_copy(update={"failing": smallest})
+    return Failure(context.source, verdict, (finding,))
 
 
 def compare(name: str, text: str) -> None:
