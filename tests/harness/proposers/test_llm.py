@@ -98,7 +98,7 @@ def test_without_analysis_a_repair_is_one_call(server: ScriptedServer, context: 
 
 
 def test_the_worst_case_of_a_repair_covers_both_calls(server: ScriptedServer, context: Callable[..., Context]) -> None:
-    settings = LlmSettings(model="m", base_url=server.url, max_tokens=500)
+    settings = LlmSettings(model="m", base_url=server.url, max_tokens=500, continue_truncated=False)
     failed = context(PLAIN, stage(), failure=BROKEN)
 
     with ModelClient(settings, {}) as client:
