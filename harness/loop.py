@@ -21,6 +21,7 @@ from harness.engine.planning import Planner
 from harness.evaluation import Judge
 from harness.incumbents import Incumbents
 from harness.llm.budget import Spent
+from harness.llm.faults import CallFailed
 from harness.progress import Progress
 from harness.proposers.base import Context, Metered, Proposal, Proposer
 from harness.state import State
@@ -239,7 +240,8 @@ class Loop:
         self.ledger.release(answer.ask.number)
         self.progress.flight(self.desk.open, self.desk.answered)
         if answer.error is not None:
-            self.log.close(answer.ask)
+            failed = answer.error
+            self.log.close(answer.ask, asking.use(failed.spent if isinstance(failed, CallFailed) else Spent()))
             self.failure = self.failure or answer.error
             self.stopping = self.failure.problem
             return

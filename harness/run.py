@@ -124,8 +124,8 @@ def resume(settings: Settings, store: Store, run: RunRecord, console: Console, o
 def search(settings: Settings, store: Store, run: RunRecord, console: Console, opener: Opener) -> Ending:
     """The loop with everything it needs around it."""
     api = triton_api.names()
-    proposer = select.proposer(settings, store, api)
     with (
+        select.opened(settings, store, api) as proposer,
         opener(settings) as evaluator,
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,

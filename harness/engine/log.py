@@ -10,6 +10,7 @@ from harness.proposers.base import Proposal
 from harness.state import State, in_order
 
 _PROPOSAL = TypeAdapter(Proposal)
+NO_USE = Use()
 
 
 class Log:
@@ -35,9 +36,9 @@ class Log:
             self._store.add_ask(self._run, ask)
             self.state = self.state.after(ask)
 
-    def close(self, ask: Ask) -> None:
-        """Save that an attempt ended without an answer, and cost nothing."""
-        self._change(ask.model_copy(update={"open": False}))
+    def close(self, ask: Ask, lost: Use = NO_USE) -> None:
+        """Save that an attempt ended without an answer, and what it may have cost all the same."""
+        self._change(ask.model_copy(update={"open": False, "lost": total(ask.lost, lost)}))
 
     def keep(self, ask: Ask, proposal: Proposal) -> None:
         """Save what was proposed as soon as it is there: it was paid for. Any thread may call this."""

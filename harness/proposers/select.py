@@ -1,7 +1,8 @@
 """Who proposes, and what the person is told about it before anything is sent."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from evaluator.errors import UsageError
@@ -80,6 +81,17 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
     if chosen.kind == "recorded":
         return RecordedProposer(read_steps(store, store.run(chosen.run).id))
     return RulesProposer()
+
+
+@contextmanager
+def opened(settings: Settings, store: "Store", api: TritonApi) -> Iterator[Proposer]:
+    """`proposer` for as long as the block lasts; what it has in flight then, such as after Ctrl-C, is given up."""
+    chosen = proposer(settings, store, api)
+    try:
+        yield chosen
+    finally:
+        if isinstance(chosen, LlmProposer):
+            chosen.close()
 
 
 def writer(settings: Settings, api: TritonApi) -> Render:
