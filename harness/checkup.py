@@ -14,10 +14,15 @@ from pydantic import BaseModel, ConfigDict
 from evaluator.devices import Device
 from evaluator.errors import HarnessError
 from harness.settings import LlmSettings, StoreSettings
+from prompts.metrics import load_metrics
 
 State = Literal["ok", "warn", "fail"]
 DRIVER_PARAMETERS = Path("/proc/driver/nvidia/params")
 LITTLE_SPACE_GB = 2.0
+_WITHOUT_NCU = (
+    "Profiles then hold static facts, timings, and the bandwidth and rate that follow from them. "
+    "Install Nsight Compute, or set evaluator.ncu=PATH."
+)
 
 
 class Finding(BaseModel):
@@ -38,7 +43,7 @@ def examine(store: StoreSettings) -> Iterator[Finding]:
     yield from sandbox()
     yield compiler()
     yield from gpus()
-    yield profiler()
+    yield from profiler()
     yield counters()
     yield disk(store)
     yield database(store)
@@ -182,19 +187,28 @@ def _conditions(devices: tuple[Device, ...]) -> Iterator[Finding]:
                 yield Finding(name=f"GPU {device.index}", state=state, found=condition.found, remedy=condition.remedy)
 
 
-def profiler() -> Finding:
-    """Nsight Compute."""
+def profiler() -> Iterator[Finding]:
+    """Nsight Compute, and the metrics that stages ask for and it does not know; that is asked where a GPU is."""
+    from evaluator.devices import detect
     from evaluator.oracle import ncu
 
     found = ncu.find("auto")
-    if found:
-        return Finding(name="ncu", state="ok", found=str(found))
-    return Finding(
-        name="ncu",
-        state="warn",
-        found="not found",
-        remedy="Profiles then hold static facts and timings only. Install Nsight Compute, or set evaluator.ncu=PATH.",
-    )
+    if found is None:
+        yield Finding(name="ncu", state="warn", found="not found", remedy=_WITHOUT_NCU)
+        return
+    version = ncu.version(found)
+    if not version:
+        yield Finding(name="ncu", state="warn", found=f"{found} does not say its version", remedy=_WITHOUT_NCU)
+        return
+    yield Finding(name="ncu", state="ok", found=f"{version} ({found})")
+    if detect() and (strange := ncu.unknown(found, load_metrics())):
+        yield Finding(
+            name="ncu",
+            state="warn",
+            found=f"{version} does not know {', '.join(strange)} on this GPU",
+            remedy="They are left out and named as missing. A newer Nsight Compute may have them; conf/metrics.yaml "
+            "lists what is asked for.",
+        )
 
 
 def counters(parameters: Path = DRIVER_PARAMETERS) -> Finding:

@@ -14,6 +14,7 @@ from prompts.stages import Facts
 
 Source = Literal["compiler", "launch", "profiler", "derived", "timing", "verdict"]
 
+BINDING = 60.0  # percent of a ceiling from which on it is what holds a kernel back
 LONG_SCOREBOARD = "smsp__average_warps_issue_stalled_long_scoreboard_per_issue_active.ratio"
 ISSUE_LATENCY = "smsp__average_warp_latency_per_inst_issued.ratio"
 DURATION = "gpu__time_duration.sum"
@@ -74,7 +75,7 @@ _ROWS = (
         "compute_bound",
         "flag",
         "",
-        "whether sm_throughput exceeds dram_throughput",
+        "whether arithmetic holds the kernel back: sm_throughput exceeds dram_throughput",
         "derived",
         ("sm_throughput", "dram_throughput"),
     ),
@@ -82,7 +83,7 @@ _ROWS = (
         "memory_bound",
         "flag",
         "",
-        "whether dram_throughput exceeds sm_throughput",
+        "whether memory holds the kernel back: dram_throughput exceeds sm_throughput",
         "derived",
         ("sm_throughput", "dram_throughput"),
     ),
@@ -219,13 +220,15 @@ def _derived(facts: Facts, counters: Mapping[str, float]) -> dict[str, Any]:
     """Which resource binds, and how long warps wait for memory.
 
     Bound: of SM and DRAM throughput, both in percent of peak (the two axes of Nsight Compute's speed of light), the
-    higher one. Stalls: long-scoreboard stalls over the whole latency between two instructions of a warp.
+    higher one. Without counters the ceiling that the kernel comes near to, if it does. Stalls: long-scoreboard stalls
+    over the whole latency between two instructions of a warp.
     """
     sm, dram = facts["sm_throughput"], facts["dram_throughput"]
     both = sm is not None and dram is not None
+    binds = facts["bound"] if not both and (facts["roofline_percent"] or 0) >= BINDING else None
     stalled, latency = counters.get(LONG_SCOREBOARD), counters.get(ISSUE_LATENCY)
     return {
-        "compute_bound": sm > dram if both else None,
-        "memory_bound": dram > sm if both else None,
+        "compute_bound": sm > dram if both else binds and binds == "compute",
+        "memory_bound": dram > sm if both else binds and binds == "memory",
         "memory_stalls": round(100 * stalled / latency, 1) if stalled is not None and latency else None,
     }

@@ -79,3 +79,9 @@ def test_where_nothing_is_known_of_the_rest_it_says_so(stages: dict[str, Stage])
     evidence = verdict.evidence.model_copy(update={"torch_flops": {}})
     said = headroom.stop(known(verdict.model_copy(update={"evidence": evidence})), stages["finetune"], MIN_GAIN)
     assert said.endswith("85 % of the time is in convolution (cuDNN), of which nobody knows how fast it could be")
+
+
+def test_without_counters_the_ceiling_that_a_kernel_is_near_says_what_binds_it() -> None:
+    near, far = known(default_task()), known(default_task(tail_kernel(0.5)))
+    assert (near["memory_bound"], near["compute_bound"]) == (True, False)
+    assert (far["memory_bound"], far["compute_bound"]) == (None, None)
