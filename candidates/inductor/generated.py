@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from candidates.inductor.merging import Unrewritable
 
 _HEURISTICS = ("pointwise", "reduction", "persistent_reduction")
+_OF_MASKS = ("tl.full", "tl.where", "tl.broadcast_to")
 _GRIDS = ("Grid1D", "Grid2D", "Grid3D", "Grid2DWithYZOverflow")
 
 
@@ -23,7 +24,8 @@ class Kernel:
     def make(self) -> tuple[str, str, tuple[str, ...]]:
         """What stays the same from size to size, masks apart: kind, grid, and the functions it calls."""
         called = [ast.unparse(node.func) for node in ast.walk(self.function) if isinstance(node, ast.Call)]
-        return self.kind, self.grid, tuple(sorted(name for name in called if name not in ("tl.full", "tl.where")))
+        plain = [name if re.fullmatch(r"[\w.]+", name) else name.rpartition(".")[2] for name in called]
+        return self.kind, self.grid, tuple(sorted(name for name in plain if name not in _OF_MASKS))
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,9 @@ def _kernel(node: ast.Call) -> Kernel | None:
             kind = ast.unparse(heuristics.func).rpartition(".")[2] if heuristics else ""
             grid = _grid(heuristics)
             if kind not in _HEURISTICS or grid not in _GRIDS:
-                raise Unrewritable(f"the kernel {name} is a {kind or 'kernel'} with {grid or 'no grid'}: not known here")
+                raise Unrewritable(
+                    f"the kernel {name} is a {kind or 'kernel'} with {grid or 'no grid'}: not known here"
+                )
             return Kernel(name, kind, grid, function)
     raise Unrewritable(f"the source of {name} does not define it")
 

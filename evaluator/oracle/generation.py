@@ -6,6 +6,7 @@ allows it, so that no block divides it and every mask is written out.
 
 import ast
 from collections.abc import Iterator
+from itertools import permutations
 
 from pydantic import ValidationError
 
@@ -23,7 +24,7 @@ TEXTS = 3
 """Generated at near sizes. A relation between sizes that holds in all of them and at the true sizes is no accident."""
 
 _STEPS = (1, 2, 4, 8, 16, 32)
-_DIGITS = 4
+_DIGITS = 5
 
 
 def generate(task: Task, workers: Pool, limits: Limits, device: str) -> Generation:
@@ -97,11 +98,14 @@ def near(task: Task) -> list[dict[str, int]]:
 
 
 def differing(true: dict[str, int], step: int) -> Iterator[dict[str, int]]:
-    """TEXTS sets of sizes, an odd number of steps from the true ones; no two names move alike in all of them."""
+    """TEXTS sets of sizes, an odd number of steps from the true ones. Each differs from set to set where there is room
+    for it, and no two of the first sixty move alike.
+    """
+    ways = list(permutations(range(_DIGITS), TEXTS))
     for text in range(TEXTS):
         changed = {}
         for index, (name, value) in enumerate(true.items()):
-            digit = (index * 37 + 27) % _DIGITS**TEXTS // _DIGITS**text % _DIGITS
+            digit = ways[index * 7 % len(ways)][text]
             moved = _moved(value, step * (2 * digit + 1 + value % 2), step)
             if moved != value:
                 changed[name] = moved
