@@ -9,6 +9,8 @@ from evaluator.verdict import Frozen
 MOST_CHARACTERS = 400_000
 """Of one generated module; more is refused, not cut."""
 
+NO_GPU = "there is no GPU here for torch.compile to generate code for and to choose configurations on"
+
 
 class Argument(Frozen):
     """A tensor that the generated code is called with: where dynamo found it (`L['x']`), and what it is."""

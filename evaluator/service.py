@@ -21,6 +21,7 @@ import evaluator
 from evaluator import errors
 from evaluator.devices import Device, detect
 from evaluator.errors import HarnessError, MachineError, OracleError
+from evaluator.generation import Generation
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, Message, WireError
 from evaluator.redteam.weakness import Weakness
@@ -93,6 +94,15 @@ class Evaluator:
             OracleError: the oracle died.
         """
         return Ceilings.model_validate_json(self._ask({"do": "ceilings"}, progress)["ceilings"])
+
+    def generate(self, task: Task, progress: Progress | None = None) -> Generation:
+        """What torch.compile generates for the task's reference on this device; says why where that is nothing."""
+        try:
+            answer = self._ask({"do": "generate", "task": task.model_dump_json()}, progress)
+        except OracleError as error:
+            self.close()
+            return Generation(reason=error.problem)
+        return Generation.model_validate_json(answer["generation"])
 
     def lint(self, task: Task) -> tuple[Weakness, ...]:
         """What satisfies a task without doing its work. Runs the reference only.

@@ -180,7 +180,9 @@ class Forward:
             *extra.values(),
             *(f"{name}={value}" for name, value in (blocks | options).items()),
         ]
-        given = [*pointers, *rewritten.sizes.values()] + [f"{name}={text}" for name, text in (extra | blocks | options).items()]
+        given = [*pointers, *rewritten.sizes.values()] + [
+            f"{name}={text}" for name, text in (extra | blocks | options).items()
+        ]
         self.lines.append(f"{rewritten.name}[{_grid(kernel, rewritten, blocks)}]({', '.join(given)})")
 
     def _arguments(self, kernel: Kernel, call: ast.Call) -> tuple[list[str], dict[str, ast.expr]]:

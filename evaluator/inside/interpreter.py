@@ -5,7 +5,7 @@ Call `install` after TRITON_INTERPRET=1 was set and triton was imported, and bef
 Wrong in Triton's own (3.6 to 3.9), and corrected here: arithmetic, comparison and dot of bfloat16 work on raw bits;
 float32 to bfloat16 truncates; libdevice functions return None; fp32 dots ignore TF32; autotuners need a GPU; float and
 boolean arguments are not typed as a launch types them; grids may not be lists; an access outside of the tensors that
-were passed corrupts or kills the process.
+were passed corrupts or kills the process. And too slow there: reductions with a function of one's own.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from triton.runtime import interpreter as machine
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.errors import InterpreterError
 
-from evaluator.inside import interpreted_numbers, stub_driver
+from evaluator.inside import interpreted_numbers, interpreted_reductions, stub_driver
 from evaluator.inside.device import Device
 from evaluator.inside.interpreted_numbers import NotInterpretable
 from evaluator.inside.memory_bounds import Bounds, OutOfBounds
@@ -50,6 +50,7 @@ def install(device: Device) -> None:
         raise RuntimeError("TRITON_INTERPRET=1 must be set before triton is imported")
     stub_driver.activate(device)
     interpreted_numbers.install()
+    interpreted_reductions.install()
     _install_bounds()
     _install_launch()
 

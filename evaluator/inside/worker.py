@@ -48,6 +48,7 @@ class Worker:
         """Answer until the oracle closes the channel."""
         commands: dict[str, Callable[[Message, tuple[int, ...]], Message]] = {
             "compile": self._compile,
+            "generate": self._generate,
             "load": self._load,
             "resume": self._resume,
             "lend": self._lend,
@@ -185,6 +186,15 @@ class Worker:
         small_init, small_inputs = _arguments(message["small"]) if message["small"] else (None, None)
         model_class = model.find_class(module, message["class"])
         return aot.compile_candidate(model_class, init, inputs, self._target, small_init, small_inputs)
+
+    def _generate(self, message: Message, fds: tuple[int, ...]) -> Message:
+        """What torch.compile makes of the reference, at the true sizes first."""
+        from evaluator.inside import generation, model
+
+        model.set_precision(message["precision"])
+        sources = enumerate(message["sources"])
+        modules = [model.import_source(source, f"reference_{number}") for number, source in sources]
+        return generation.generate(list(zip(modules, message["sizes"], strict=True)), self.device)
 
     def _names(self) -> contextlib.AbstractContextManager[Any]:
         """Lets code that says `cuda` run where there is none."""

@@ -1,7 +1,7 @@
 """The oracle process: `python -m evaluator.oracle FD`, one message after another over a socket.
 
 Started by `evaluator.service`, by nobody else. The first message configures it; then come `evaluate`, `profile`,
-`ceilings` and `lint`. While it works it sends `{"progress": ...}`; each request ends with an answer named after what
+`ceilings`, `generate` and `lint`. While it works it sends `{"progress": ...}`; each request ends with an answer named after what
 was asked for, or with `{"error": ...}`.
 """
 
@@ -13,10 +13,11 @@ from typing import Any
 
 from evaluator.devices import Device
 from evaluator.errors import HarnessError, MachineError
+from evaluator.generation import NO_GPU, Generation
 from evaluator.gpu_state import open_nvml, require_usable
 from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
-from evaluator.oracle import ceilings, lint, lock
+from evaluator.oracle import ceilings, generation, lint, lock
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.costs import Costs
@@ -123,6 +124,14 @@ class Oracle:
         """What satisfies a task without its work, found at small sizes on the CPU; no candidate runs."""
         return [weakness.model_dump() for weakness in lint.lint(task, small_reference(task))]
 
+    def generate(self, task: Task) -> Generation:
+        """What torch.compile generates for a task on this GPU, with the configurations that it chooses here."""
+        if self._device is None:
+            return Generation(reason=NO_GPU)
+        with self._turn():
+            self._progress("torch.compile generates code for the reference")
+            return generation.generate(task, self._pools[0], self._settings.limits, self._device.name)
+
     def _settle_transport(self) -> None:
         """Once, before any candidate has run: see whether CUDA IPC works here, and do without where it does not."""
         if self._settled:
@@ -206,6 +215,8 @@ def _answer(oracle: Oracle, message: dict[str, Any]) -> dict[str, Any]:
             return {"ceilings": oracle.ceilings().model_dump_json()}
         if message["do"] == "lint":
             return {"weaknesses": oracle.lint(Task.model_validate_json(message["task"]))}
+        if message["do"] == "generate":
+            return {"generation": oracle.generate(Task.model_validate_json(message["task"])).model_dump_json()}
         request = Request.model_validate_json(message["request"])
         if message["do"] == "profile":
             profile = oracle.profile(request, tuple(message["metrics"]))

@@ -44,6 +44,12 @@ JOBS: dict[str, Any] = {
     "bf16_arithmetic": {"source": kernels.BLEND, "inputs": [[[1024], "bfloat16"]] * 2, "expected": BLEND},
     "tanh": {"source": kernels.TANH, "inputs": VECTOR, "expected": "torch.tanh(inputs[0])"},
     "heuristics": {"source": kernels.SEVERAL, "inputs": VECTOR, "expected": "inputs[0] * 4 + 1"},
+    "reductions": {
+        "source": kernels.REDUCTIONS,
+        "inputs": [[[5, 64], "float32"]],
+        "expected": "torch.stack([inputs[0].amax(1), __import__('functools').reduce(lambda y, x: y / 2 + x, "
+        "inputs[0].double().T)], 1)",
+    },
     "descriptors": {"source": kernels.DESCRIPTORS, "inputs": [[[128, 64], "float32"]], "expected": "inputs[0] * 2"},
     "out_of_bounds": {"source": kernels.OUT_OF_BOUNDS, "inputs": [[[1000], "float32"]], "expected": "inputs[0]"},
     "assembly": {"source": kernels.INLINE_ASSEMBLY, "inputs": VECTOR, "expected": "inputs[0]"},
@@ -68,6 +74,7 @@ def answers() -> dict[str, Any]:
         ("bf16_arithmetic", 0.0),
         ("tanh", 1e-7),
         ("heuristics", 1e-6),
+        ("reductions", 1e-5),
         ("descriptors", 0.0),
     ],
 )
