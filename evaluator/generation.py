@@ -4,12 +4,16 @@ The generated code has its sizes written into it. So it is generated several tim
 sizes near them (`Graph.sizes`), where Inductor makes the same choices: what differs between the texts are the sizes.
 """
 
-from evaluator.verdict import Frozen
+from pydantic import BaseModel, ConfigDict
 
 MOST_CHARACTERS = 400_000
 """Of one generated module; more is refused, not cut."""
 
 NO_GPU = "there is no GPU here for torch.compile to generate code for and to choose configurations on"
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Argument(Frozen):

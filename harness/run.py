@@ -16,6 +16,7 @@ from candidates.store import RunRecord, Store
 from candidates.text import neutralise
 from evaluator import triton_api
 from evaluator.errors import HarnessError, UsageError
+from evaluator.generation import NO_GPU
 from evaluator.service import Evaluator
 from harness import calibration, terminal
 from harness.course import require_a_course
@@ -91,8 +92,13 @@ def require_a_beginning(settings: Settings) -> None:
     """Refuse a run that could only end with nothing.
 
     Raises:
-        UsageError: the task has no starting candidate and the proposer can't write one.
+        UsageError: the task has no starting candidate and the proposer can't write one, or not on this machine.
     """
+    if settings.proposer.kind == "inductor" and not settings.device:
+        raise UsageError(
+            f"proposer=inductor can do nothing: {NO_GPU}.",
+            "Use proposer=rules to tune a starting candidate here, or run this on the machine that has the GPU.",
+        )
     if not settings.task.start and settings.proposer.kind == "rules":
         raise UsageError(
             f"The task {settings.task.name} has no starting candidate, and the rules proposer can't write one.",
@@ -130,6 +136,7 @@ def search(settings: Settings, store: Store, run: RunRecord, console: Console, o
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,
     ):
+        proposer = select.proposer(settings, store, api, generate=lambda task: evaluator.generate(task))
         judge = Judge(settings, store, evaluator, api)
         return Loop(judge, proposer, run, progress, interrupted).run()
 

@@ -58,7 +58,7 @@ class LlmSettings(Group):
 class ProposerSettings(Group):
     """Who proposes. `auto` is llm if a key or a base URL is in the environment, else rules."""
 
-    kind: Literal["auto", "llm", "rules", "recorded"] = "auto"
+    kind: Literal["auto", "llm", "rules", "recorded", "inductor"] = "auto"
     run: str = ""  # recorded: the run whose replies are used
     reason: str = ""  # why auto chose what it chose, for the first line of output
 

@@ -2,17 +2,16 @@
 
 import ast
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from candidates.inductor.fitting import Fitting, Shape
 from candidates.inductor.generated import Generated, Kernel
 from candidates.inductor.kernels import Rewritten, readable, rewrite
 from candidates.inductor.merging import Holes, Unrewritable, Values
+from candidates.inductor.wording import apart, first_name, free_name, structured
 
 _IGNORED = ("copy_if_misaligned", "get_raw_stream", "assert_alignment", "args.clear", "torch.cuda.set_device")
 _WITH_OUT = ("mm", "addmm", "bmm", "baddbmm")
-_RESERVED = frozenset({"torch", "nn", "triton", "tl", "math", "libdevice", "ModelNew"})
 
 
 @dataclass
@@ -155,7 +154,7 @@ class Forward:
         if not isinstance(value, ast.Tuple):
             raise _unknown(ast.Return(value))
         found = [self._operand(element) for element in value.elts]
-        self.lines.append(f"return {_structured(self.outputs, found)}")
+        self.lines.append(f"return {structured(self.outputs, found)}")
 
     def _launch(self, number: int, call: ast.Call) -> None:
         near = self.sources.near[0].launches[number]
@@ -165,25 +164,18 @@ class Forward:
         pointers, sizes = self._arguments(kernel, call)
         if near not in self.kernels:
             merged, holes = self.sources.merged[near]
-            name = _free(readable(near), {known.name for known in self.kernels.values()})
-            names = [f"{_word(pointer)}_ptr" for pointer in pointers]
-            self.kernels[near] = rewrite(kernel, merged, holes, name, _apart(names))
+            name = free_name(readable(near), {known.name for known in self.kernels.values()})
+            names = [f"{first_name(pointer)}_ptr" for pointer in pointers]
+            self.kernels[near] = rewrite(kernel, merged, holes, name, apart(names))
         rewritten = self.kernels[near]
         values = {size: self._values([node])[0] for size, node in sizes.items()}
         for size, taken in values.items():
             self.lines.append(f"{rewritten.sizes[size]} = {self._fitting.text(taken)}")
         extra = {size: self._fitting.text(taken) for size, taken in rewritten.extra.items()}
         blocks, options = self._configuration(true, rewritten, values)
-        given = [
-            *pointers,
-            *values,
-            *extra.values(),
-            *(f"{name}={value}" for name, value in (blocks | options).items()),
-        ]
-        given = [*pointers, *rewritten.sizes.values()] + [
-            f"{name}={text}" for name, text in (extra | blocks | options).items()
-        ]
-        self.lines.append(f"{rewritten.name}[{_grid(kernel, rewritten, blocks)}]({', '.join(given)})")
+        named = [f"{name}={text}" for name, text in (extra | blocks | options).items()]
+        given = ", ".join([*pointers, *rewritten.sizes.values(), *named])
+        self.lines.append(f"{rewritten.name}[{_grid(kernel, rewritten, blocks)}]({given})")
 
     def _arguments(self, kernel: Kernel, call: ast.Call) -> tuple[list[str], dict[str, ast.expr]]:
         """The tensors and the sizes that a launch passes."""
@@ -296,62 +288,6 @@ def _grid(kernel: Kernel, rewritten: Rewritten, blocks: dict[str, str]) -> str:
 def _block(size: str, rewritten: Rewritten, blocks: dict[str, str]) -> str:
     """The size of the blocks along an axis; 1 where the kernel has none."""
     return blocks.get(rewritten.blocks.get(f"{size[0].upper()}BLOCK", ""), "1")
-
-
-def _structured(structure: object, tensors: list[str]) -> str:
-    """Python text for the result: its tensors in its structure.
-
-    Raises:
-        Unrewritable: the result holds something else than the tensors that the generated code returns.
-    """
-    used: list[int] = []
-
-    def build(part: object) -> str:
-        ((kind, content),) = part.items() if isinstance(part, dict) and len(part) == 1 else (("", None),)
-        makers: dict[str, Callable[[], str]] = {
-            "tensor": lambda: tensors[used.append(content) or content],  # type: ignore[func-returns-value]
-            "tuple": lambda: f"({', '.join(build(item) for item in content)},)",
-            "list": lambda: f"[{', '.join(build(item) for item in content)}]",
-            "dict": lambda: "{" + ", ".join(f"{key!r}: {build(item)}" for key, item in content) + "}",
-            "value": lambda: repr(content),
-        }
-        if kind not in makers:
-            raise Unrewritable("the reference returns something else than tensors")
-        return makers[kind]()
-
-    count = _tensors(structure)
-    if count != len(tensors):
-        raise Unrewritable(f"the reference returns {count} tensors, and the generated code {len(tensors)}")
-    return build(structure)
-
-
-def _tensors(structure: object) -> int:
-    if isinstance(structure, dict):
-        return 1 if "tensor" in structure else sum(_tensors(value) for value in structure.values())
-    return sum(_tensors(item) for item in structure) if isinstance(structure, list) else 0
-
-
-def _word(text: str) -> str:
-    """The first name in an expression: `weight.t()` is weight."""
-    match = re.search(r"(?:as_strided\()?(\w+)", text.removeprefix("torch."))
-    return match.group(1) if match else "tensor"
-
-
-def _apart(names: list[str]) -> list[str]:
-    """The names, those that come again with a number behind."""
-    found: list[str] = []
-    for name in names:
-        found.append(_free(name, set(found)))
-    return found
-
-
-def _free(name: str, taken: set[str]) -> str:
-    number = 2
-    free = name
-    while free in taken or free in _RESERVED:
-        free = f"{name}_{number}"
-        number += 1
-    return free
 
 
 def _unknown(statement: ast.stmt) -> Unrewritable:

@@ -3,10 +3,9 @@
 import ast
 import copy
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 
-from candidates.inductor import helpers
+from candidates.inductor import cleaning, helpers
 from candidates.inductor.generated import Kernel
 from candidates.inductor.merging import Holes, Unrewritable, Values
 
@@ -69,13 +68,14 @@ def rewrite(kernel: Kernel, merged: ast.FunctionDef, holes: Holes, name: str, po
     known = _take_constants(function, result, holes)
     _Calls(result, kernel).visit(function)
     _Masks(result, known).visit(function)
-    _fold_scalars(function, holes)
-    _propagate_copies(function)
-    _drop_unused(function)
+    cleaning.Tidying().visit(function)
+    cleaning.fold_scalars(function)
+    cleaning.propagate_copies(function)
+    cleaning.drop_unused(function)
     names = dict(zip(generated, pointers, strict=True)) | result.sizes | result.blocks
     names |= _name_holes(function, holes, known, result)
-    _Renaming(names).visit(function)
-    _number_temporaries(function)
+    cleaning.Renaming(names).visit(function)
+    cleaning.number_temporaries(function)
     function.name = name
     function.decorator_list = [ast.parse("triton.jit", mode="eval").body]
     function.args = _parameters(result)
@@ -86,7 +86,7 @@ def rewrite(kernel: Kernel, merged: ast.FunctionDef, holes: Holes, name: str, po
 def _take_constants(function: ast.FunctionDef, result: Rewritten, holes: Holes) -> dict[str, ast.expr]:
     """Take out `xnumel = 4096` and `R0_BLOCK: tl.constexpr = 64`; returns the sizes."""
     known: dict[str, ast.expr] = {}
-    body = []
+    body: list[ast.stmt] = []
     for statement in function.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) in result.sizes:
             known[ast.unparse(statement.targets[0])] = statement.value
@@ -190,133 +190,6 @@ def _name_holes(
             if node.id not in own:
                 result.extra[names[node.id]] = holes.values[node.id]
     return names
-
-
-def _fold_scalars(function: ast.FunctionDef, holes: Holes) -> None:
-    """Write `tl.full([1, 1], 0.5, tl.float32)` as 0.5 where it meets another operand in float32 arithmetic."""
-    scalars: dict[str, ast.expr] = {}
-    uses = Counter(n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
-    operands = Counter(
-        side.id
-        for node in ast.walk(function)
-        if isinstance(node, ast.BinOp)
-        for side, other in ((node.left, node.right), (node.right, node.left))
-        if isinstance(side, ast.Name) and not isinstance(other, ast.Constant)
-    )
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            value = _scalar(node.value)
-            if value is not None and uses[node.targets[0].id] == operands[node.targets[0].id]:
-                scalars[node.targets[0].id] = value
-    for node in ast.walk(function):
-        if isinstance(node, ast.BinOp) and not _both(node, scalars):
-            node.left, node.right = (_replaced(side, scalars) for side in (node.left, node.right))
-
-
-def _both(node: ast.BinOp, scalars: dict[str, ast.expr]) -> bool:
-    return all(isinstance(side, ast.Name) and side.id in scalars for side in (node.left, node.right))
-
-
-def _replaced(node: ast.expr, scalars: dict[str, ast.expr]) -> ast.expr:
-    return scalars[node.id] if isinstance(node, ast.Name) and node.id in scalars else node
-
-
-def _scalar(value: ast.expr) -> ast.expr | None:
-    """The number of `tl.full([1, 1], NUMBER, tl.float32)`, or of an integer one that is cast to it."""
-    cast = isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute) and value.func.attr == "to"
-    if cast and ast.unparse(value.args[0]) == "tl.float32":  # type: ignore[union-attr, attr-defined]
-        return _full(value.func.value, ("tl.int32", "tl.int64", "tl.float32"))  # type: ignore[union-attr, attr-defined]
-    return _full(value, ("tl.float32",))
-
-
-def _full(value: ast.expr, dtypes: tuple[str, ...]) -> ast.expr | None:
-    if not (isinstance(value, ast.Call) and ast.unparse(value.func) == "tl.full" and len(value.args) == 3):
-        return None
-    shape, number, dtype = value.args
-    if not re.fullmatch(r"\[1(, 1)*\]", ast.unparse(shape)) or ast.unparse(dtype) not in dtypes:
-        return None
-    return number if isinstance(number, ast.Constant | ast.Name | ast.UnaryOp) else None
-
-
-def _propagate_copies(function: ast.FunctionDef) -> None:
-    """Use `xindex` for the `x0` that is only another name for it."""
-    values: dict[str, set[str]] = {}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            values.setdefault(node.targets[0].id, set()).add(ast.unparse(node.value))
-        elif isinstance(node, ast.For | ast.AugAssign) and isinstance(node.target, ast.Name):
-            values.setdefault(node.target.id, set()).add("")
-    kept = re.compile(r"_?tmp\w*")
-    copies = {
-        name: next(iter(found))
-        for name, found in values.items()
-        if len(found) == 1 and next(iter(found)).isidentifier() and not kept.fullmatch(name)
-    }
-    for name in copies:
-        while copies[name] in copies:
-            copies[name] = copies[copies[name]]
-    _Renaming(copies, stores=False).visit(function)
-
-
-def _drop_unused(function: ast.FunctionDef) -> None:
-    """Take out assignments to names that nothing reads; what they compute has no effect."""
-    while True:
-        read = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-        dropping = _Dropping(read)
-        dropping.visit(function)
-        if not dropping.dropped:
-            return
-
-
-class _Dropping(ast.NodeTransformer):
-    def __init__(self, read: set[str]) -> None:
-        self._read = read
-        self.dropped = False
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
-        target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id not in self._read:
-            self.dropped = True
-            return None
-        return node
-
-
-class _Renaming(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str], stores: bool = True) -> None:
-        self._names = names
-        self._stores = stores
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id in self._names and (self._stores or isinstance(node.ctx, ast.Load)):
-            return ast.Name(self._names[node.id], node.ctx)
-        return node
-
-
-def _number_temporaries(function: ast.FunctionDef) -> None:
-    """Number what is left of tmp0, tmp1, ... without gaps; `_tmp3`, which a loop adds up, becomes `running3`."""
-    names: dict[str, str] = {}
-    for node in ast.walk(_in_order(function)):
-        if isinstance(node, ast.Name) and (match := re.fullmatch(r"(_?)tmp(\d+)(\w*)", node.id)):
-            number = len({name for name in names.values() if name.startswith("running" if match[1] else "v")})
-            names.setdefault(node.id, f"{'running' if match[1] else 'v'}{number}")
-    _Renaming(names).visit(function)
-
-
-def _in_order(function: ast.FunctionDef) -> ast.AST:
-    """All the names of a function, as they are written from top to bottom."""
-    names: list[ast.expr] = []
-
-    class Reader(ast.NodeVisitor):
-        def visit_Name(self, node: ast.Name) -> None:
-            names.append(node)
-
-        def visit_Assign(self, node: ast.Assign) -> None:
-            self.visit(node.value)
-            for target in node.targets:
-                self.visit(target)
-
-    Reader().visit(function)
-    return ast.Tuple(names, ast.Load())
 
 
 def _call(name: str, arguments: list[ast.expr]) -> ast.Call:

@@ -8,7 +8,7 @@ WIDTH = 120
 def formatted(source: str) -> str:
     """The source with long calls and signatures one argument a line."""
     lines = [line for text in source.splitlines() for line in _broken(text)]
-    return re.sub(r"\n{3,}(?=[ ])", "\n\n", "\n".join(lines)) + "\n"
+    return re.sub(r"(?m)^(class .*:\n)\n", r"\1", "\n".join(lines)) + "\n"
 
 
 def _broken(line: str) -> list[str]:

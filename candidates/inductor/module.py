@@ -9,6 +9,7 @@ from candidates.inductor.forward import Forward, Sources, Tensor
 from candidates.inductor.generated import Generated, read
 from candidates.inductor.layout import formatted
 from candidates.inductor.merging import Holes, Unrewritable, merge
+from candidates.inductor.wording import free_name
 from evaluator.generation import Generation, Graph
 
 _IMPORTS = "import torch\nimport torch.nn as nn\nimport triton\nimport triton.language as tl\n"
@@ -68,7 +69,6 @@ def _merged(near: list[Generated], true: Generated, generation: Generation) -> S
 def _joined(functions: list[ast.FunctionDef], holes: Holes, name: str) -> ast.FunctionDef:
     joined = merge([[function.args, function.body] for function in functions], holes, f"the kernel {name}")
     found = ast.FunctionDef(name=name, args=joined[0], body=joined[1], decorator_list=[], returns=None)
-    found.type_params = []  # of Python 3.12 and later
     return ast.fix_missing_locations(found)
 
 
@@ -80,8 +80,7 @@ def _arguments(near: list[Generated], graphs: list[Graph], model: "_Model") -> t
         entries = [graph.arguments[index] for graph in graphs]
         text = model.expression(entries[0].source)
         word = re.sub(r"\W+", "_", text.removeprefix(f"{model.self}.")).strip("_")
-        while word in passed or word in ("torch", "nn", "triton", "tl", "libdevice", _FUNCTION):
-            word += "_"
+        word = free_name(word, set(passed))
         passed[word] = text
         shape = [tuple(values) for values in zip(*(entry.shape for entry in entries), strict=True)]
         strides = [tuple(values) for values in zip(*(entry.strides for entry in entries), strict=True)]
@@ -159,7 +158,6 @@ class _Model:
         forward.args = self._forward.args
         kept = [node for name, node in self._methods.items() if name == "__init__" or name in self._called()]
         renamed = ast.ClassDef("ModelNew", self._class.bases, self._class.keywords, [*kept, forward], [])
-        renamed.type_params = []  # of Python 3.12 and later
         text = ast.unparse(ast.fix_missing_locations(renamed))
         return re.sub(r"super\(Model, ?\w+\)", "super()", text)
 

@@ -1,8 +1,8 @@
 """The oracle process: `python -m evaluator.oracle FD`, one message after another over a socket.
 
 Started by `evaluator.service`, by nobody else. The first message configures it; then come `evaluate`, `profile`,
-`ceilings`, `generate` and `lint`. While it works it sends `{"progress": ...}`; each request ends with an answer named after what
-was asked for, or with `{"error": ...}`.
+`ceilings`, `generate` and `lint`. While it works it sends `{"progress": ...}`; each request ends with an answer named
+after what was asked for, or with `{"error": ...}`.
 """
 
 import socket

@@ -1,16 +1,19 @@
 """Who proposes, and what the person is told about it before anything is sent."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from evaluator.errors import UsageError
+from evaluator.generation import NO_GPU, Generation
+from evaluator.tasks import Task
 from evaluator.triton_api import TritonApi
 from harness.llm.address import redact_url
 from harness.llm.client import ModelClient
 from harness.llm.prices import Price, base_url_of, require_prices
 from harness.proposers.base import Context, Proposer
+from harness.proposers.inductor import InductorProposer
 from harness.proposers.llm import LlmProposer, Render
 from harness.proposers.recorded import RecordedProposer, read_steps
 from harness.proposers.rules import RulesProposer
@@ -50,6 +53,9 @@ def announce(settings: Settings, environ: Mapping[str, str] = os.environ) -> str
     chosen = choose(settings.proposer, settings.llm, environ)
     if chosen.kind == "rules":
         return f"proposer: rules ({chosen.reason}); nothing leaves this machine"
+    if chosen.kind == "inductor":
+        first = "first what torch.compile generates on this GPU, then the rules"
+        return f"proposer: inductor ({chosen.reason}): {first}; nothing leaves this machine"
     if chosen.kind == "recorded":
         if not chosen.run:
             raise UsageError("No run is named whose replies are to be used.", "Name one with proposer.run=ID.")
@@ -66,8 +72,19 @@ def announce(settings: Settings, environ: Mapping[str, str] = os.environ) -> str
     return f"proposer: llm ({chosen.reason}); code is sent to {url}, {models}, {_cap(settings.budget, prices)}"
 
 
-def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mapping[str, str] = os.environ) -> Proposer:
-    """The proposer that the settings ask for.
+def nowhere(task: Task) -> Generation:
+    """What torch.compile generates where nobody can be asked for it."""
+    return Generation(reason=NO_GPU)
+
+
+def proposer(
+    settings: Settings,
+    store: "Store",
+    api: TritonApi,
+    environ: Mapping[str, str] = os.environ,
+    generate: Callable[[Task], Generation] = nowhere,
+) -> Proposer:
+    """The proposer that the settings ask for; `generate` answers for the inductor proposer.
 
     Raises:
         UsageError: recorded, and the run is unknown.
@@ -78,6 +95,8 @@ def proposer(settings: Settings, store: "Store", api: TritonApi, environ: Mappin
         return LlmProposer(
             ModelClient(settings.llm, environ, record=store), writer(settings, api), settings.prompt.analysis
         )
+    if chosen.kind == "inductor":
+        return InductorProposer(generate)
     if chosen.kind == "recorded":
         return RecordedProposer(read_steps(store, store.run(chosen.run).id))
     return RulesProposer()
