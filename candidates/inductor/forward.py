@@ -291,4 +291,5 @@ def _block(size: str, rewritten: Rewritten, blocks: dict[str, str]) -> str:
 
 
 def _unknown(statement: ast.stmt) -> Unrewritable:
-    return Unrewritable(f"the generated code does something that is not known here: {ast.unparse(statement)[:200]}")
+    text = ast.unparse(ast.fix_missing_locations(statement))
+    return Unrewritable(f"the generated code does something that is not known here: {text[:200]}")

@@ -36,9 +36,10 @@ def candidate(generation: Generation, reference: str) -> str:
     near = [read(graph.code) for graph in generation.near]
     true = read(generation.true.code)
     tensors, arguments = _arguments(near, [*generation.near, generation.true], model)
+    inputs = {t.name for t in tensors.values() if t.contiguous and arguments[t.name] in model.names}
     forward = Forward(_merged(near, true, generation), tensors, generation.outputs)
     forward.write()
-    contiguous = [f"{name} = {name}.contiguous()" for name in model.names if _is_contiguous(name, tensors)]
+    contiguous = [f"{name} = {name}.contiguous()" for name in arguments if name in inputs]
     body = "\n    ".join([*contiguous, *forward.lines])
     names = ", ".join(arguments)
     needed = {need for kernel in forward.kernels.values() for need in kernel.needs}
@@ -88,10 +89,6 @@ def _arguments(near: list[Generated], graphs: list[Graph], model: "_Model") -> t
     inputs_first = sorted(passed, key=lambda word: passed[word].startswith(f"{model.self}."))
     ordered = dict(sorted(tensors.items(), key=lambda item: inputs_first.index(item[1].name)))
     return ordered, {word: passed[word] for word in inputs_first}
-
-
-def _is_contiguous(name: str, tensors: dict[str, Tensor]) -> bool:
-    return any(tensor.name == name and tensor.contiguous for tensor in tensors.values())
 
 
 class _Model:

@@ -4,7 +4,10 @@ import re
 
 from candidates.inductor.merging import Unrewritable
 
-RESERVED = frozenset({"torch", "nn", "triton", "tl", "math", "libdevice", "compiled", "ModelNew"})
+_MODULES = ("torch", "nn", "triton", "tl", "math", "libdevice")
+_SIZES = ("rows", "columns", "elements", "groups", "batches", "planes")
+RESERVED = frozenset({*_MODULES, *_SIZES, "compiled", "ModelNew"})
+"""Names that the candidate's function uses itself."""
 
 
 def structured(structure: object, tensors: list[str]) -> str:

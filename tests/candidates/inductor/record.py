@@ -1,4 +1,4 @@
-"""Record what Inductor generates for the bundled tasks: `python -m tests.inductor.record [TASK...]`, from the root.
+"""Record what Inductor generates for the bundled tasks: `python -m tests.candidates.inductor.record [TASK...]`.
 
 It needs no GPU. Inductor is told that it compiles for an H100, with tensors that have no memory, and stopped when the
 text is there. What has to be pretended for this is in `an_h100`; the rest is the code that a worker runs. In place of
@@ -25,7 +25,7 @@ from evaluator.oracle.generation import near
 from evaluator.shrink import override_integers
 
 FOLDER = Path(__file__).parent / "generated"
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[3] / "conf"
 TASKS = (
     "convtranspose_layernorm_gelu",
     "layernorm_gelu_scale",
