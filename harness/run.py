@@ -131,12 +131,11 @@ def search(settings: Settings, store: Store, run: RunRecord, console: Console, o
     """The loop with everything it needs around it."""
     api = triton_api.names()
     with (
-        select.opened(settings, store, api) as proposer,
         opener(settings) as evaluator,
+        select.opened(settings, store, api, lambda task: evaluator.generate(task)) as proposer,
         choose(console, settings.search.rounds) as progress,
         stoppable(progress.say) as interrupted,
     ):
-        proposer = select.proposer(settings, store, api, generate=lambda task: evaluator.generate(task))
         judge = Judge(settings, store, evaluator, api)
         return Loop(judge, proposer, run, progress, interrupted).run()
 

@@ -24,6 +24,8 @@ from prompts.render import render
 if TYPE_CHECKING:
     from candidates.store import Store
 
+Generate = Callable[[Task], Generation]
+
 
 def choose(proposer: ProposerSettings, llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> ProposerSettings:
     """The settings with `auto` decided and the reason said: llm if a key or a server is named, else rules."""
@@ -82,7 +84,7 @@ def proposer(
     store: "Store",
     api: TritonApi,
     environ: Mapping[str, str] = os.environ,
-    generate: Callable[[Task], Generation] = nowhere,
+    generate: Generate = nowhere,
 ) -> Proposer:
     """The proposer that the settings ask for; `generate` answers for the inductor proposer.
 
@@ -103,9 +105,9 @@ def proposer(
 
 
 @contextmanager
-def opened(settings: Settings, store: "Store", api: TritonApi) -> Iterator[Proposer]:
+def opened(settings: Settings, store: "Store", api: TritonApi, generate: Generate = nowhere) -> Iterator[Proposer]:
     """`proposer` for as long as the block lasts; what it has in flight then, such as after Ctrl-C, is given up."""
-    chosen = proposer(settings, store, api)
+    chosen = proposer(settings, store, api, generate=generate)
     try:
         yield chosen
     finally:
