@@ -33,7 +33,7 @@ def test_the_help_of_run_lists_settings_and_choices(tmp_path: Path) -> None:
     done = harness("run", "--help", folder=tmp_path)
     assert done.returncode == 0
     assert [
-        said for said in ("proposer: auto, llm", "min_gain: 0.02", "harness run -m") if said not in done.stdout
+        said for said in ("proposer: auto, inductor, llm", "min_gain: 0.02", "harness run -m") if said not in done.stdout
     ] == []
     assert list(tmp_path.iterdir()) == []
 
