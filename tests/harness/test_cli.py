@@ -32,9 +32,8 @@ def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -
 def test_the_help_of_run_lists_settings_and_choices(tmp_path: Path) -> None:
     done = harness("run", "--help", folder=tmp_path)
     assert done.returncode == 0
-    assert [
-        said for said in ("proposer: auto, inductor, llm", "min_gain: 0.02", "harness run -m") if said not in done.stdout
-    ] == []
+    expected = ("proposer: auto, inductor, llm", "min_gain: 0.02", "harness run -m")
+    assert [said for said in expected if said not in done.stdout] == []
     assert list(tmp_path.iterdir()) == []
 
 
