@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from candidates import static_rules
 from candidates.advice import Opinion
 from candidates.static_rules import Finding
-from candidates.store import Store
+from candidates.store import Store, Subject
 from evaluator.request import Incumbent, Request
 from evaluator.service import Evaluator
 from evaluator.triton_api import TritonApi
@@ -70,19 +70,34 @@ class Judge:
             verdict = self._refusal(findings)
             self._keep(digest, verdict)
             return Judged(digest, verdict, findings, cached=False)
-        known = self.store.verdict(digest, self.settings.task.digest, self.fingerprint)
-        if known and not fresh and self._answers(known, incumbent):
+        subject = Subject(digest, self.settings.task.digest, self.fingerprint)
+        if not fresh and (known := self._known(subject, incumbent)):
             return Judged(digest, known, findings, cached=True)
+        with self.store.lease(subject, lambda: _tell(progress, "waiting for another run's verdict on it")) as waited:
+            if waited and not fresh and (known := self._known(subject, incumbent)):
+                return Judged(digest, known, findings, cached=True)
+            verdict, findings = self._evaluate_and_keep(source, subject, findings, incumbent, progress)
+        return Judged(digest, verdict, findings, cached=False)
+
+    def _evaluate_and_keep(
+        self,
+        source: str,
+        subject: Subject,
+        findings: tuple[Finding, ...],
+        incumbent: Incumbent | None,
+        progress: Progress | None,
+    ) -> tuple[Verdict, tuple[Finding, ...]]:
+        """The verdict, with all findings beside it, stored."""
         with Opinion(source) as opinion:
-            verdict = self._evaluate(source, digest, incumbent, known, progress)
+            verdict = self._evaluate(source, subject, incumbent, progress)
             findings += opinion.findings()
         if findings:
             notes = (*verdict.evidence.findings, *(finding.model_dump(mode="json") for finding in findings))
             verdict = verdict.model_copy(
                 update={"evidence": verdict.evidence.model_copy(update={"findings": notes})},
             )
-        self._keep(digest, verdict)
-        return Judged(digest, verdict, findings, cached=False)
+        self._keep(subject.digest, verdict)
+        return verdict, findings
 
     def profile(self, request: Request, metrics: tuple[str, ...]) -> Profile:
         """Profiler metrics of a verified candidate; says why where there are none."""
@@ -96,6 +111,11 @@ class Judge:
             yield
         finally:
             self.busy_s += time.monotonic() - began
+
+    def _known(self, subject: Subject, incumbent: Incumbent | None) -> Verdict | None:
+        """The stored verdict, if it is an answer."""
+        known = self.store.verdict(subject.digest, subject.task_digest, subject.fingerprint)
+        return known if known and self._answers(known, incumbent) else None
 
     def _answers(self, known: Verdict, incumbent: Incumbent | None) -> bool:
         # A refusal is cheap to find again, and the rules may have become milder since.
@@ -123,15 +143,15 @@ class Judge:
     def _evaluate(
         self,
         source: str,
-        digest: str,
+        subject: Subject,
         incumbent: Incumbent | None,
-        known: Verdict | None,
         progress: Progress | None,
     ) -> Verdict:
         task = self.settings.task
+        known = self.store.verdict(subject.digest, subject.task_digest, subject.fingerprint)
         request = Request(
             source=source,
-            digest=digest,
+            digest=subject.digest,
             task=task,
             target=self.settings.gpu,
             incumbent=incumbent,
@@ -157,3 +177,8 @@ class Judge:
             return
         self.store.put_task(self.settings.task)
         self.store.put_verdict(digest, self.settings.task, self.fingerprint, verdict)
+
+
+def _tell(progress: Progress | None, doing: str) -> None:
+    if progress is not None:
+        progress(doing)

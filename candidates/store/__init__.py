@@ -7,10 +7,10 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from candidates.store.records import Ask, Decision, Kind, RunRecord, State, Step, StoredVerdict, Use
+    from candidates.store.records import Ask, Decision, Kind, RunRecord, State, Step, StoredVerdict, Subject, Use
     from candidates.store.store import Store
 
-__all__ = ["Ask", "Decision", "Kind", "RunRecord", "State", "Step", "Store", "StoredVerdict", "Use"]
+__all__ = ["Ask", "Decision", "Kind", "RunRecord", "State", "Step", "Store", "StoredVerdict", "Subject", "Use"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,5 +1,6 @@
 """What the store takes and gives back."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -101,3 +102,12 @@ class StoredVerdict(Frozen):
     fingerprint: str
     verdict: Verdict
     created: datetime  # UTC
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: a candidate on a task, on one device with one set of software."""
+
+    digest: str
+    task_digest: str
+    fingerprint: str

@@ -9,13 +9,14 @@ from candidates.store import faults
 from candidates.store.blobs import Blobs
 from candidates.store.database import Database
 from candidates.store.exchanges import Exchanges
+from candidates.store.leases import Leases
 from candidates.store.overview import Overview
 from candidates.store.results import Results
 from candidates.store.runs import Runs
 from candidates.store.sources import Sources
 
 
-class Store(Sources, Runs, Exchanges, Results, Overview):
+class Store(Sources, Runs, Exchanges, Results, Leases, Overview):
     """Candidates, runs, steps, exchanges with models, verdicts, baselines and profiles. Two processes may share one.
 
     Every method may raise StoreError when disk or database fail; what was saved before stays.
