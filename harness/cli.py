@@ -11,6 +11,7 @@ from harness.boundary import DONE, guarded
 
 COMMANDS = {
     "run": "search for a faster kernel, stage by stage",
+    "fork": "go on from a saved candidate in a run of its own",
     "evaluate": "one verdict for one candidate file",
     "prompt": "print exactly what a model would be sent, and send nothing",
     "leaderboard": "ranked candidates per task and device",

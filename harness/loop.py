@@ -110,7 +110,9 @@ class Loop:
             raise OracleError(f"the starting point could not be evaluated: {verdict.reason}", GO_ON)
         works = verdict.status is Status.VERIFIED
         decision = Decision("start", "") if works else Decision("failed", verdict.reason)
-        self.save(Proposal("task", "starting point"), Outcome(judged.digest, verdict, decision))
+        origin = self.settings.origin
+        begun = Proposal("fork", f"fork of {origin}") if origin else Proposal("task", "starting point")
+        self.save(begun, Outcome(judged.digest, verdict, decision))
 
     def turn(self, index: int, stage: Stage) -> str:
         """Ask for as much as there is room for, then see to one answer.

@@ -25,6 +25,7 @@ _SECRET_VALUE = re.compile(
     re.VERBOSE,
 )
 _NAMED_IN_VALUE = re.compile(r"""["']?\b\w*api_?key\b["']?\s*:""", re.I)
+SHORT = {"run": "proposer.run"}  # plain words for settings that are often given
 _PATHS = ("task", "start", "store.root", "store.url", "llm.api_key_file")
 _LISTS = ("stage", "prompt.omit")
 _OPEN = "llm.models"  # a mapping whose keys people choose
@@ -100,7 +101,7 @@ def refuse_unknown(overrides: Iterable[str], known: Iterable[str], groups: Mappi
         known: full keys of settings, such as `search.rounds`.
         groups: group -> its options.
     """
-    names = {*known, *groups}
+    names = {*known, *groups, *SHORT}
     for key, value in keys(overrides).items():
         if key.startswith(("hydra.", "hydra/")):
             continue

@@ -161,7 +161,7 @@ def step_line(step: Step) -> Text:
     status = str(step.verdict.status) if step.verdict else ""
     line = Text(f"{place:<12} {step.candidate[:12] or '-':<12} {status:<15} ")
     line.append(f"{step.decision:<10}", style=STYLES.get(step.decision, ""))
-    said = step.change if step.kind != "start" else ""
+    said = step.change if step.kind != "start" or step.proposer == "fork" else ""
     if step.verdict and step.verdict.status == "verified":
         said = f"{said}: {headline(step.verdict)}" if said else headline(step.verdict)
     line.append(" " + neutralise(one_line(said)))

@@ -26,9 +26,10 @@ from harness.llm.address import redact_url
 from harness.llm.budget import limits
 from harness.llm.prices import snapshot
 from harness.loop import Ending, Loop
-from harness.progress import choose, one_line, spent_words
+from harness.progress import choose, one_line
 from harness.proposers import select
 from harness.reports import best
+from harness.reports.account import print_account
 from harness.reports.board import print_board
 from harness.settings import Settings
 from harness.state import State
@@ -176,8 +177,8 @@ def report(settings: Settings, store: Store, run: RunRecord, console: Console) -
     print_board(rows[:BOARD_ROWS], board.failures(store, task=settings.task.name), console)
     if len(rows) > BOARD_ROWS:
         _say(console, f"{len(rows) - BOARD_ROWS} more: harness leaderboard --task {settings.task.name}")
-    if words := spent_words(state.spent):
-        _say(console, "spent by this run: " + ", ".join(words))
+    if state.steps:
+        print_account(state, bool(settings.device), console)
     row = next((row for row in rows if state.current and state.current.startswith(row.id)), None)
     if row is None:
         _say(console, "There is no verified candidate yet.")

@@ -124,5 +124,6 @@ class Settings(Group):
     evaluator: EvaluatorSettings
     store: StoreSettings
     fresh: bool = False
+    origin: str = ""  # of a fork: the candidate that it starts from, in words
     note: str = ""  # what the person should know about the choice of the target
     key: str  # identity of the run: hash of the resolved configuration and of the sources it starts from

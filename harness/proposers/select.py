@@ -60,7 +60,7 @@ def announce(settings: Settings, environ: Mapping[str, str] = os.environ) -> str
         return f"proposer: inductor ({chosen.reason}): {first}; nothing leaves this machine"
     if chosen.kind == "recorded":
         if not chosen.run:
-            raise UsageError("No run is named whose replies are to be used.", "Name one with proposer.run=ID.")
+            raise UsageError("No run is named whose replies are to be used.", "Name one with run=ID.")
         return f"proposer: recorded ({chosen.reason}), replies of run {chosen.run}; nothing leaves this machine"
     if not settings.llm.names:
         raise UsageError(

@@ -1,7 +1,7 @@
 """A run over recorded verdicts that stands still in one evaluation: run by test_run as a process of its own.
 
-Arguments: the root of the store, and the number of the candidate whose evaluation prints `READY` and waits for a line
-on standard input.
+Arguments: the root of the store, the number of the candidate whose evaluation prints `READY` and waits for a line on
+standard input, and a letter that makes the run's key.
 """
 
 import sys
@@ -16,7 +16,7 @@ from harness.run import execute
 from tests.harness.recording import RecordedEvaluator, Ties, settings
 
 
-def main(root: str, waits_at: int) -> int:
+def main(root: str, waits_at: int, key: str = "a") -> int:
     recorded = RecordedEvaluator(Ties())
 
     def wait(request: Request) -> None:
@@ -25,8 +25,9 @@ def main(root: str, waits_at: int) -> int:
             sys.stdin.readline()
 
     recorded.on_evaluate = wait
-    return execute(settings(Path(root), device=""), Console(width=160), opener=lambda _: cast(Any, recorded))
+    given = settings(Path(root), device="", key=key * 64)
+    return execute(given, Console(width=160), opener=lambda _: cast(Any, recorded))
 
 
 if __name__ == "__main__":
-    sys.exit(guarded(lambda: main(sys.argv[1], int(sys.argv[2])), debug=True))
+    sys.exit(guarded(lambda: main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:]), debug=True))
