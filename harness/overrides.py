@@ -157,7 +157,9 @@ def _write_plainly(word: str, sweep: bool) -> str:
     match = WORD.match(word)
     if not match:
         return word
-    key, value = match["key"], match["value"]
+    key, value = SHORT.get(match["key"], match["key"]), match["value"]
+    if key in SHORT.values() and re.fullmatch(r"\w+", value):  # an ID of digits alone is no number
+        return f"{match['prefix']}{key}='{value}'"
     if key in _LISTS and "," in value and not sweep and not value.startswith(("[", "'", '"')):
         return f"{match['prefix']}{key}=[{value}]"
     if not match["prefix"] and (key == _OPEN or key.startswith(f"{_OPEN}.")):

@@ -9,7 +9,7 @@ from rich.table import Table
 from candidates.store import Step
 from candidates.text import neutralise
 from harness.llm.budget import Spent
-from harness.reports.board import number
+from harness.reports.columns import number
 from harness.state import State, cost, spending
 
 

@@ -92,6 +92,12 @@ def test_what_exists_passes(word: str) -> None:
     overrides.refuse_unknown([word], KNOWN, GROUPS)
 
 
+def test_a_run_is_named_by_a_plain_word_even_if_its_id_looks_like_a_number() -> None:
+    assert overrides.write_plainly(["run=1a2b3c4d"]) == ["proposer.run='1a2b3c4d'"]
+    assert overrides.write_plainly(["proposer.run=12345678"]) == ["proposer.run='12345678'"]
+    overrides.refuse_unknown(["run=1a2b3c4d"], ["proposer.run"], {})
+
+
 def test_what_is_a_list_may_be_written_with_commas_unless_it_is_swept_over() -> None:
     assert overrides.write_plainly(["stage=a,b"]) == ["stage=[a,b]"]
     assert overrides.write_plainly(["stage=[a,b]"]) == ["stage=[a,b]"]
