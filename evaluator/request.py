@@ -48,6 +48,7 @@ class EvaluatorSettings(Frozen):
     pool: int = 1  # workers started ahead of need
     sandbox: Literal["bubblewrap", "landlock"] = "bubblewrap"  # landlock: a fallback that isolates less, and says so
     transport: Literal["auto", "ipc", "pinned"] = "auto"  # of tensors on a GPU; pinned: where CUDA has no IPC (WSL2)
+    also: tuple[str, ...] = ()  # GPUs of conf/gpu that verified candidates are compiled for as well; nothing runs there
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
 
 
@@ -77,6 +78,7 @@ class Request(Frozen):
     baseline: dict[Literal["eager", "compile"], Timing] = {}
     ceilings: Ceilings | None = None
     autotune: dict[str, Any] = {}
+    also: tuple[Gpu, ...] = ()  # other targets to compile for, for their static facts
     thorough: bool = True
     kernels: tuple[str, ...] = ()  # to profile, of those that the source defines; empty: all
     min_gain: float = 0.02  # over the incumbent, as a fraction; what is measured is whether it is reached

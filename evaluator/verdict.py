@@ -90,6 +90,14 @@ class KernelFacts(Frozen):
     code: str = ""  # hash of its machine code, 16 hex digits
 
 
+class Elsewhere(Frozen):
+    """What compiling for another GPU than the one judged on said; nothing was run there. `reason`: why so little."""
+
+    target: str  # configuration name of the GPU
+    kernels: tuple[KernelFacts, ...] = ()
+    reason: str = ""
+
+
 class Evidence(Frozen):
     """How the verdict was reached: enough to judge how far it can be trusted."""
 
@@ -108,6 +116,7 @@ class Evidence(Frozen):
     gpu_work: tuple[GpuWork, ...] = ()  # what ran on the GPU during one forward, largest first
     cost: TaskCost | None = None  # what the task can't do without; None if it could not be counted
     ceilings: Ceilings | None = None  # of the device, if they were measured
+    elsewhere: tuple[Elsewhere, ...] = ()  # static facts for other targets, as far as they were asked for
     ablated: bool = False  # without its kernels the output was seen to break
     seconds: dict[str, float] = {}  # wall time by step
     notes: tuple[str, ...] = ()  # foreign GPU use, sizes that were shrunk, a fallback taken

@@ -121,6 +121,9 @@ class Judge:
         # A refusal is cheap to find again, and the rules may have become milder since.
         if known.status in (Status.INFRA_ERROR, Status.RULE_VIOLATION, Status.EXTRACT_ERROR):
             return False
+        compiled_for = {one.target for one in known.evidence.elsewhere}
+        if known.status is Status.VERIFIED and not compiled_for.issuperset(gpu.name for gpu in self.settings.also):
+            return False
         return incumbent is None or not self.settings.device or known.status is not Status.VERIFIED
 
     def _refusal(self, findings: tuple[Finding, ...]) -> Verdict:
@@ -154,6 +157,7 @@ class Judge:
             digest=subject.digest,
             task=task,
             target=self.settings.gpu,
+            also=self.settings.also,
             incumbent=incumbent,
             baseline=self.store.baseline(task.digest, self.fingerprint),
             ceilings=ceilings.known(self.settings.store.root, self.fingerprint),

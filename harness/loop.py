@@ -143,10 +143,8 @@ class Loop:
 
     def closed(self, index: int, stage: Stage) -> str:
         """Why no further proposal is asked for in this stage; empty if one is."""
-        if over := self.course.over(index, stage, self.state):
-            return over
         stuck = self.stuck.get(index, "") or (self.state.exhausted if self.entered(index) else "")
-        return stuck or self.without_headroom(stage)
+        return stuck or self.course.over(index, stage, self.state) or self.without_headroom(stage)
 
     def without_headroom(self, stage: Stage) -> str:
         """Why what the current code was measured to reach leaves this stage nothing to gain; empty if it may."""

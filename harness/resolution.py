@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -33,7 +33,8 @@ _NOT_IDENTITY: dict[str, Any] = {
     "proposer": {"reason"},
     "llm": {"api_key_env", "api_key_file", "stream", "timeout_s", "silence_s", "attempts", "concurrency", "cache"},
     "task": {"path", "title"},
-    "evaluator": {"pool"},
+    "evaluator": {"pool", "also"},
+    "also": True,
 }
 
 _Kind = TypeVar("_Kind")
@@ -81,7 +82,8 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
     llm = _typed(LlmSettings, plain, "llm")
     prompt = _typed(PromptSettings, plain, "prompt")
     parts.known(prompt.omit)
-    target = devices.choose(str(plain["gpu"]), catalog.load_gpus(CONF), devices.detect(), evaluator.device)
+    gpus = catalog.load_gpus(CONF)
+    target = devices.choose(str(plain["gpu"]), gpus, devices.detect(), evaluator.device)
     stages = {name: _asking_what_exists(stage, target.gpu) for name, stage in load_stages(CONF).items()}
     task = catalog.load_task(
         str(plain["task"]),
@@ -108,6 +110,7 @@ def assemble(plain: Mapping[str, Any]) -> Settings:
         prompt=prompt,
         budget=_typed(BudgetSettings, plain, "budget"),
         evaluator=evaluator,
+        also=_other_targets(evaluator.also, gpus, target.gpu),
         store=place_store(str(store.root), store.url),
         fresh=_flag(plain["fresh"]),
         note=target.note,
@@ -147,6 +150,17 @@ def _typed(kind: type[_Kind], plain: Mapping[str, Any], section: str) -> _Kind:
         raise UsageError(
             f"{key}={first['input']}: {first['msg']}.", "harness run --help lists all settings."
         ) from error
+
+
+def _other_targets(names: tuple[str, ...], gpus: "Sequence[Gpu]", target: "Gpu") -> "tuple[Gpu, ...]":
+    """The GPUs of these names, but for the target itself: what there is to say about it is said anyway."""
+    from evaluator.catalog import unknown
+
+    known = {gpu.name: gpu for gpu in gpus}
+    for name in names:
+        if name not in known:
+            raise unknown("GPU", name, known)
+    return tuple(known[name] for name in dict.fromkeys(names) if name != target.name)
 
 
 def _asking_what_exists(stage: "Stage", gpu: "Gpu") -> "Stage":

@@ -122,6 +122,7 @@ class Settings(Group):
     prompt: PromptSettings = PromptSettings()
     budget: BudgetSettings
     evaluator: EvaluatorSettings
+    also: tuple[Gpu, ...] = ()  # what `evaluator.also` names
     store: StoreSettings
     fresh: bool = False
     origin: str = ""  # of a fork: the candidate that it starts from, in words

@@ -106,6 +106,7 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "counters": view.counters(context),
         "legend": view.legend(context),
         "missing": view.missing(context),
+        "elsewhere": view.elsewhere(context.verdict),
         "static": view.static_facts(context.verdict.kernels if context.verdict else ()),
         "time_line": view.time_line(context.verdict),
         "history": lines,

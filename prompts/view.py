@@ -109,6 +109,21 @@ def static_facts(kernels: Iterable[KernelFacts]) -> str:
     return json.dumps(rows, indent=2) if rows else ""
 
 
+@dataclass(frozen=True)
+class ElsewhereView:
+    """Static facts of the current code on another target, or why there are none."""
+
+    target: str
+    facts: str
+    reason: str
+
+
+def elsewhere(verdict: Verdict | None) -> list[ElsewhereView]:
+    """One entry for each other target that the code was compiled for."""
+    found = verdict.evidence.elsewhere if verdict else ()
+    return [ElsewhereView(one.target, static_facts(one.kernels), one.reason) for one in found]
+
+
 def _static(kernel: KernelFacts) -> dict[str, Any]:
     row = {
         "registers_per_thread": kernel.registers,

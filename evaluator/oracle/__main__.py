@@ -19,16 +19,18 @@ from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
 from evaluator.oracle import ceilings, generation, lint, lock
 from evaluator.oracle.buffers import Loan
+from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.costs import Costs
+from evaluator.oracle.elsewhere import Compilers
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
 from evaluator.oracle.transport import ON_ROW, choose, try_ipc
-from evaluator.oracle.unmeasured import Unmeasured, small_reference
+from evaluator.oracle.unmeasured import Unmeasured
 from evaluator.oracle.worker import Mode, Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.tasks import Task
-from evaluator.verdict import Profile, Verdict
+from evaluator.verdict import Profile, Status, Verdict
 from evaluator.work import Ceilings
 
 _A_VERDICT = 2  # workers that run a candidate: one is examined, in the other its kernels are left out
@@ -54,6 +56,7 @@ class Oracle:
         for pool in self._pools:
             pool.fill()
         self._software = _software(device)
+        self._elsewhere = Compilers(confinement, limits)
         self._costs = Costs()
         self._known_ceilings: Ceilings | None = None
         self._layers = confinement.layers
@@ -76,9 +79,13 @@ class Oracle:
                 verdict = self._measured.evaluate(request, self._progress)
                 if verdict.measured:
                     reached = request.ceilings or self._reached()
+        # After the GPU was given up: nothing is timed any more, and another run may go on meanwhile.
+        verified = verdict.status is Status.VERIFIED
+        elsewhere = self._elsewhere.facts(request, self._progress) if request.also and verified else ()
         cost = self._costs.of(request.task)
         found = {
             "ceilings": reached,
+            "elsewhere": elsewhere,
             "cost": None if isinstance(cost, str) else cost,
             "software": self._software,
             "isolation": self._layers.names,

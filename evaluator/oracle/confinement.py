@@ -1,8 +1,10 @@
 """What a worker's sandbox holds: the interpreter, this package's `inside` folder, and the GPU it was assigned."""
 
+import copy
 import os
 import sys
 from pathlib import Path
+from typing import Self
 
 import evaluator
 from evaluator.devices import Device, driver_paths, library_folders
@@ -52,6 +54,12 @@ class Confinement:
         driver = driver_paths() if device else ()
         self._libraries = ":".join(str(folder) for folder in library_folders(driver))
         self._read_only = (*driver, package / "__init__.py", package / "inside", *read_only)
+
+    def on_target(self, gpu: Gpu) -> Self:
+        """The same confinement for workers that compile for another GPU; no device is lent to these."""
+        other = copy.copy(self)
+        other.target, other._device = gpu, None
+        return other
 
     def spec(self, mode: Mode, fd: int) -> Spec:
         """The sandbox of one worker whose channel is `fd`."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from evaluator.failing import FailingCase, source_line
+from evaluator.gpus import Gpu
 from evaluator.occupancy import occupancy
 from evaluator.oracle.correctness import Violation, WrongOutput
 from evaluator.oracle.exchange import Mismatch
@@ -61,9 +62,7 @@ class Report:
 
     def add_kernels(self, facts: list[dict[str, Any]]) -> None:
         """Take a worker's claims about its kernels and add what follows from them for the target."""
-        known = set(KernelFacts.model_fields)
-        kernels = [KernelFacts.model_validate({k: v for k, v in fact.items() if k in known}) for fact in facts]
-        self.kernels = tuple(self._with_occupancy(kernel) for kernel in kernels)
+        self.kernels = kernels_on(self.request.target, facts)
 
     def verdict(self, status: Status, reason: str = "") -> Verdict:
         """The verdict with everything found so far; times only if verified."""
@@ -99,13 +98,20 @@ class Report:
         if line is not None:
             self.failing = (self.failing or FailingCase()).model_copy(update={"source": line})
 
-    def _with_occupancy(self, kernel: KernelFacts) -> KernelFacts:
-        if kernel.registers is None or kernel.num_warps is None:
-            return kernel
-        gpu = self.request.target
-        found = occupancy(gpu, kernel.registers, kernel.shared_bytes or 0, kernel.num_warps)
-        update = {"occupancy": found.fraction, "limited_by": found.limited_by, "fits": found.blocks_per_sm > 0}
-        return kernel.model_copy(update=update)
+
+def kernels_on(gpu: Gpu, facts: list[dict[str, Any]]) -> tuple[KernelFacts, ...]:
+    """A worker's claims about kernels that it compiled for a GPU, with the occupancy that follows from them."""
+    known = set(KernelFacts.model_fields)
+    kernels = [KernelFacts.model_validate({k: v for k, v in fact.items() if k in known}) for fact in facts]
+    return tuple(_with_occupancy(gpu, kernel) for kernel in kernels)
+
+
+def _with_occupancy(gpu: Gpu, kernel: KernelFacts) -> KernelFacts:
+    if kernel.registers is None or kernel.num_warps is None:
+        return kernel
+    found = occupancy(gpu, kernel.registers, kernel.shared_bytes or 0, kernel.num_warps)
+    update = {"occupancy": found.fraction, "limited_by": found.limited_by, "fits": found.blocks_per_sm > 0}
+    return kernel.model_copy(update=update)
 
 
 def status_of(failure: WorkerFailure) -> Status:

@@ -1,37 +1,19 @@
 """Evaluation where there is no GPU (P19): compile for the target at true sizes, check numerics at small ones."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
-from evaluator.errors import UsageError
 from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
-from evaluator.oracle.correctness import Effort, Examination, Violation, fresh_seed
+from evaluator.oracle.compiling import Forwards
+from evaluator.oracle.correctness import Effort, Examination, Violation
 from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.operators import NEGLIGIBLE, NEGLIGIBLE_SMALL, check_policy
-from evaluator.oracle.reference import Reference, TensorSpec, at, true_size_specs
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
-from evaluator.oracle.sizes import MAX_INTERPRETED, elements
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
-from evaluator.shrink import shrinkings
-from evaluator.tasks import Task
 from evaluator.verdict import Status, Verdict
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """A task's reference at one set of sizes: constructor arguments and inputs as the worker takes them."""
-
-    init: Any
-    inputs: Any
-    specs: list[TensorSpec]
-
-    def message(self) -> dict[str, Any]:
-        return {"init": self.init, "inputs": self.inputs, "specs": [vars(spec) for spec in self.specs]}
 
 
 class Unmeasured:
@@ -41,8 +23,7 @@ class Unmeasured:
         self._settings = settings
         self._compilers = compilers
         self._interpreters = interpreters
-        self._true: dict[str, Sizes] = {}
-        self._small: dict[str, Reference | str] = {}
+        self._forwards = Forwards()
 
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
         """One verdict, never a time."""
@@ -61,10 +42,7 @@ class Unmeasured:
     def _compile(self, request: Request, report: Report, integrity: Integrity) -> None:
         """Facts about every kernel that forward launches; a kernel that can't run on the target fails."""
         with report.step("compile"):
-            small = self._small_reference(request.task)
-            message: dict[str, Any] = {"do": "compile", "source": request.source, "class": "ModelNew"}
-            message["true"] = self._true_sizes(request.task).message()
-            message["small"] = _sizes(small).message() if isinstance(small, Reference) else None
+            message = self._forwards.message(request)
             worker = self._compilers.take()
             try:
                 answer = worker.ask(message, self._settings.limits.compile_s)
@@ -74,7 +52,7 @@ class Unmeasured:
         if not answer["kernels"]:
             raise Violation("forward launches no Triton kernel")
         if answer["sizes"] == "true":
-            inputs = max((math.prod(spec.shape) for spec in self._true_sizes(request.task).specs), default=0)
+            inputs = max((math.prod(spec.shape) for spec in self._forwards.true_sizes(request.task).specs), default=0)
             integrity.read_operators(read_claim(answer).operators, inputs, NEGLIGIBLE)
             integrity.read_flops(answer)
         report.add_kernels(answer["kernels"])
@@ -82,7 +60,7 @@ class Unmeasured:
             raise WorkerFailure("failed", _too_large(report), {"bases": ["OutOfResources"]})
 
     def _check(self, request: Request, report: Report, integrity: Integrity) -> Verdict:
-        small = self._small_reference(request.task)
+        small = self._forwards.small(request.task)
         if isinstance(small, str):
             return report.verdict(Status.UNCHECKED, small)
         effort = Effort(self._settings.derived_s, self._settings.memory_cap_gb)
@@ -114,42 +92,6 @@ class Unmeasured:
             integrity.conclude()
         finally:
             report.evidence |= integrity.evidence()
-
-    def _true_sizes(self, task: Task) -> Sizes:
-        if task.digest not in self._true:
-            reference = Reference(task.reference, str(task.path), "cpu")
-            inputs, specs = true_size_specs(reference, fresh_seed())
-            self._true[task.digest] = Sizes(reference.init, inputs, specs)
-        return self._true[task.digest]
-
-    def _small_reference(self, task: Task) -> Reference | str:
-        """The reference at sizes that the interpreter can bear, or the reason why there is none."""
-        if task.digest not in self._small:
-            self._small[task.digest] = small_reference(task)
-        return self._small[task.digest]
-
-
-def _sizes(reference: Reference) -> Sizes:
-    inputs, specs = true_size_specs(reference, fresh_seed())
-    return Sizes(reference.init, inputs, specs)
-
-
-def small_reference(task: Task) -> Reference | str:
-    """The reference on the CPU at sizes that the interpreter can bear, or the reason why there is none."""
-    if task.small:
-        return at(task, task.small, "cpu")
-    for sizes in shrinkings(task.reference):
-        try:
-            reference = at(task, sizes, "cpu")
-            count = elements(reference)
-        except UsageError:
-            continue
-        if count <= MAX_INTERPRETED:
-            return reference
-    return (
-        f"no small sizes for a check in the interpreter could be found by changing the module-level integers of "
-        f"{task.path}; name some under 'small' in a task file, or check on a GPU"
-    )
 
 
 def _too_large(report: Report) -> str:

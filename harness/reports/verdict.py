@@ -187,5 +187,10 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(Text(line, style=style), soft_wrap=True)
     if verdict.kernels:
         console.print(kernel_table(verdict.kernels))
+    for other in verdict.evidence.elsewhere:
+        said = f"compiled for {other.target}, not run there" + (f": {other.reason}" if other.reason else "")
+        console.print(Text(neutralise(said)), soft_wrap=True)
+        if other.kernels:
+            console.print(kernel_table(other.kernels))
     if verdict.evidence.gpu_work:
         console.print(work_table(verdict.evidence.gpu_work))
