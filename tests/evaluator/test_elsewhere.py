@@ -20,6 +20,18 @@ CONF = Path(__file__).parents[2] / "conf"
 GPUS = {gpu.name: gpu for gpu in load_gpus(CONF)}
 
 
+BROKEN = """import torch
+
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, *sizes):
+        super().__init__()
+
+    def forward(self, *inputs):
+        return y
+"""
+
+
 def request(source: str, *also: str) -> Request:
     task = Task(
         name="scaled_relu",
@@ -54,7 +66,7 @@ def test_a_verified_candidate_has_facts_for_the_other_targets_too() -> None:
     ("source", "limits", "reason"),
     [
         (candidate(), Limits(compile_s=0.01), "compile took longer"),
-        ("import torch\n\n\nclass ModelNew(torch.nn.Module):\n    def forward(self, x):\n        return y\n", Limits(), "'y'"),
+        (BROKEN, Limits(), "name 'y' is not defined"),
     ],
     ids=["slow", "broken"],
 )  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from candidates.identity import digest
+from evaluator.errors import UsageError
 from evaluator.verdict import Status, Verdict
 from harness.proposers.base import Context, Failure
 from harness.proposers.rules import RulesProposer
@@ -289,3 +290,144 @@ def test_every_bundled_start_can_be_tuned(context: Make, start: Path) -> None:
         assert [line for line in varied.splitlines() if "#" in line and "Config" not in line] == [
             line for line in source.splitlines() if "#" in line and "Config" not in line
         ]
+
+
+STARTS = {path.stem: path.read_text() for path in (CONF / "task" / "start").glob("*.py")}
+STAGES = load_stages(CONF)
+NARROW = {"kernel": "norm_gelu_scale_kernel", "elements_per_thread": 0.5}
+
+
+def test_narrow_rows_are_put_together_while_the_rule_holds(context: Make) -> None:
+    start = STARTS["convtranspose_layernorm_gelu"]
+
+    said = changes(context(start, STAGES["grid"], facts=NARROW))
+
+    assert said == [f"rows a program 1 -> {count} in norm_gelu_scale_kernel" for count in (8, 2, 4, 16, 32)]
+
+
+def test_rows_that_were_put_together_are_a_parameter_of_the_launch_although_the_kernel_is_tuned(context: Make) -> None:
+    first = RulesProposer().propose(
+        context(STARTS["convtranspose_layernorm_gelu"], STAGES["grid"], facts=NARROW),
+    )
+    assert first is not None
+    assert first.source is not None
+
+    said = changes(context(first.source, STAGES["grid"], facts=NARROW | {"elements_per_thread": 4}))
+
+    assert said[:2] == [
+        "BLOCK_ROWS 8 -> 4 in norm_gelu_scale_kernel",
+        "BLOCK_ROWS 8 -> 16 in norm_gelu_scale_kernel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"elements_per_thread": 64}, "programs with enough to do (elements_per_thread 64 >= 16)"),
+        ({"sm_throughput": 70, "elements_per_thread": 5}, "the sms are busy enough (sm_throughput 70 >= 60, elem"),
+    ],
+)
+def test_a_rule_that_says_to_leave_it_is_obeyed_and_named(context: Make, facts: dict[str, float], words: str) -> None:
+    proposer = RulesProposer()
+
+    assert proposer.propose(context(STARTS["rmsnorm"], STAGES["grid"], facts=facts)) is None
+    assert "BLOCK_ROWS" in proposer.reason
+    assert words in proposer.reason
+
+
+def test_at_the_memorys_speed_finetuning_stops_with_the_figure(context: Make) -> None:
+    proposer = RulesProposer()
+    facts = {"dram_throughput": 92}
+
+    assert proposer.propose(context(STARTS["softmax"], STAGES["finetune"], facts=facts)) is None
+    assert proposer.reason == (
+        "num_warps, num_stages left alone in softmax_kernel: at the memory's speed already (dram_throughput 92 >= 90)."
+    )
+
+
+@pytest.mark.parametrize(("hit_rate", "groups"), [(None, (4, 8)), (90, (4, 8)), (50, (8, 4))])
+def test_tiles_are_grouped(context: Make, hit_rate: float | None, groups: tuple[int, ...]) -> None:
+    said = changes(context(STARTS["matmul_bias_relu"], STAGES["grid"], facts={"l2_hit_rate": hit_rate}))
+
+    assert said == [f"tiles in groups of {size} rows in matmul_bias_relu_kernel" for size in groups]
+
+
+def test_a_row_is_held_whole_and_stages_are_left_while_warps_do_not_wait(context: Make) -> None:
+    made = context(STARTS["softmax"], STAGES["memory"], category="single", facts={"memory_stalls": 10})
+
+    assert changes(made) == [f"a whole row in one block in softmax_kernel, num_warps {warps}" for warps in (8, 16, 4)]
+    waiting = replace(made, facts={"memory_stalls": 30})
+    assert "num_stages 2 -> 3 in softmax_kernel" in changes(waiting)
+    assert "num_stages 2 -> 3 in softmax_kernel" in changes(replace(made, facts={}))  # unknown forbids nothing
+
+
+def test_a_block_that_covers_its_row_in_one_piece_is_left_alone(context: Make) -> None:
+    source = STARTS["convtranspose_layernorm_gelu"].replace("BLOCK=triton.next_power_of_2(width)", "BLOCK=1024")
+
+    assert changes(context(source, stage(BLOCK_SIZE=(256, 512)))) == []
+    assert changes(context(STARTS["swiglu"], stage(BLOCK_SIZE=(256, 512)))) == [
+        "BLOCK 1024 -> 512 in swiglu_kernel",
+        "BLOCK 1024 -> 256 in swiglu_kernel",
+    ]
+
+
+def test_a_block_that_walks_along_a_row_is_another_parameter(context: Make) -> None:
+    made = context(STARTS["softmax"], STAGES["tiling"], category="single")
+
+    assert changes(made)[:2] == ["BLOCK 2048 -> 1024 in softmax_kernel", "BLOCK 2048 -> 4096 in softmax_kernel"]
+    assert changes(replace(made, stage=stage(BLOCK_SIZE=(128, 256)))) == []
+
+
+def test_register_pressure_halves_all_blocks_first(context: Make) -> None:
+    source = STARTS["matmul_bias_relu"].replace(
+        "BLOCK_M, BLOCK_N, BLOCK_K = 32, 32, 32", "BLOCK_M, BLOCK_N, BLOCK_K = 64, 64, 32"
+    )
+
+    said = changes(context(source, STAGES["tiling"], facts={"registers": 140}))
+
+    assert said == [
+        "BLOCK_M 64 -> 32, BLOCK_N 64 -> 32 in matmul_bias_relu_kernel",
+        "BLOCK_M 64 -> 32 in matmul_bias_relu_kernel",
+        "BLOCK_N 64 -> 32 in matmul_bias_relu_kernel",
+    ]  # fmt: skip
+
+
+def test_tiles_too_small_for_a_matrix_product_are_not_proposed(context: Make) -> None:
+    made = context(STARTS["matmul_bias_relu"], stage(BLOCK_K=(8, 16)))
+
+    assert changes(made) == ["BLOCK_K 32 -> 16 in matmul_bias_relu_kernel"]
+    eight_bits = kernel("matmul_bias_relu_kernel", precision=("f8",))
+    assert changes(context(STARTS["matmul_bias_relu"], stage(BLOCK_K=(8, 16)), eight_bits)) == []
+
+
+def test_tiles_that_shared_memory_cannot_hold_are_not_proposed(context: Make) -> None:
+    facts = {"num_warps": 4, "num_stages": 3, "constants": {"BLOCK_SIZE_M": 64, "BLOCK_SIZE_N": 64, "BLOCK_SIZE_K": 32}}
+    wanted = stage(BLOCK_K=(64, 128))
+
+    assert len(changes(context(MATMUL, wanted, kernel("matmul_kernel", shared_bytes=32_768, **facts)))) == 1
+    assert len(changes(context(MATMUL, wanted, kernel("matmul_kernel", shared_bytes=8_192, **facts)))) == 2
+    assert len(changes(context(MATMUL, wanted, kernel("matmul_kernel", shared_bytes=65_536, **facts)))) == 0
+    assert len(changes(context(MATMUL, wanted))) == 2  # the compiler will say
+
+
+def test_blocks_larger_than_the_registers_are_not_proposed(context: Make) -> None:
+    source = STARTS["softmax"]  # one warp, so at most 32 x 255 elements
+
+    assert "BLOCK 2048 -> 8192 in softmax_kernel" not in changes(context(source, STAGES["tiling"], category="single"))
+    wider = source.replace("num_warps=1", "num_warps=4")
+    assert "BLOCK 2048 -> 8192 in softmax_kernel" in changes(context(wider, STAGES["tiling"], category="single"))
+
+
+def test_a_number_in_the_grid_that_could_be_either_block_is_left_alone(context: Make) -> None:
+    grid = "(triton.cdiv(a.shape[0], 64), triton.cdiv(b.shape[1], 64))"
+    source = MATMUL.replace("(triton.cdiv(a.shape[0], BM), triton.cdiv(b.shape[1], BN))", grid)
+    source = source.replace("3, BM, BN,", "3, 64, 64,")
+
+    assert changes(context(source, stage(BLOCK_M=(32,), BLOCK_N=(32,)))) == []
+
+
+def test_a_stage_of_which_the_task_has_no_section_is_an_error(context: Make) -> None:
+    chosen = STAGES["grid"].model_copy(update={"single": None})
+
+    with pytest.raises(UsageError, match="nothing to say about a single task"):
+        RulesProposer().propose(context(PLAIN, chosen, category="single"))
