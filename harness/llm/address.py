@@ -1,7 +1,8 @@
 """Where requests go: URLs made safe to show, and hosts that are near enough to need no key."""
 
+import base64
 import ipaddress
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from harness.llm.text import one_line
 
@@ -20,12 +21,14 @@ def redact_url(url: str) -> str:
 
 
 def secrets_of(url: str) -> tuple[str, ...]:
-    """The parts of a URL that must never be shown: its password, its user and the values of its query."""
+    """The parts of a URL that must never be shown: password and user, also as they are sent, and its query's values."""
     parts = _split(url)
     if parts is None:
         return (url,) if url else ()
     values = [pair.partition("=")[2] for pair in parts.query.split("&")]
-    return tuple(secret for secret in (parts.password, parts.username, *values) if secret)
+    both = f"{parts.username or ''}:{parts.password or ''}"
+    sent = base64.b64encode(unquote(both).encode()).decode() if len(both) > 1 else ""
+    return tuple(secret for secret in (parts.password, sent, parts.username, *values) if secret)
 
 
 def host_of(url: str) -> str:

@@ -93,8 +93,11 @@ def account(answer: Answer, question: Question, price: Price | None, tries: Trie
     completion_tokens = answer.completion_tokens or estimate_tokens(answer.text + answer.reasoning)
     counted = answer.prompt_tokens is not None and answer.completion_tokens is not None
     finish_reason = answer.finish_reason
-    if not finish_reason and counted and completion_tokens >= question.max_tokens:
-        finish_reason = LENGTH  # the server does not say why it stopped; its count does
+    # Servers that don't say why they stopped, or call every end a complete one: the count tells.
+    if counted and (
+        completion_tokens == question.max_tokens or (not finish_reason and completion_tokens > question.max_tokens)
+    ):
+        finish_reason = LENGTH
     prompt_tokens *= 1 + tries.lost
     completion_tokens += question.max_tokens * tries.lost
     return Reply(

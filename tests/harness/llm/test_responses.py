@@ -79,6 +79,13 @@ def test_a_length_limit(server: ScriptedServer) -> None:
     assert [message["role"] for message in server.requests[1]["input"]] == ["user", "assistant", "user"]
 
 
+def test_a_server_that_calls_every_end_a_complete_one(server: ScriptedServer) -> None:
+    server.script = [streams(events(*deltas("Use 8"), ended("completed")))]
+
+    assert ask(server, api="responses", max_tokens=200, continue_truncated=False).truncated
+    assert not ask(server, api="responses", max_tokens=201, continue_truncated=False).truncated
+
+
 def test_a_withheld_answer(server: ScriptedServer) -> None:
     cut = ended("incomplete", status="incomplete", incomplete_details={"reason": "content_filter"})
     server.script = [streams(events(*deltas("Use 8"), cut))]
