@@ -14,6 +14,7 @@ COMMANDS = {
     "fork": "go on from a saved candidate in a run of its own",
     "evaluate": "one verdict for one candidate file",
     "prompt": "print exactly what a model would be sent, and send nothing",
+    "estimate": "what a run would cost and how long it would take, from earlier ones",
     "leaderboard": "ranked candidates per task and device",
     "show": "source, verdict, timings, profile and origin of a candidate",
     "diff": "what differs between two candidates",

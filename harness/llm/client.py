@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self
 
 from evaluator.errors import ModelError, UsageError
-from harness.llm import continuation
+from harness.llm import bounds, continuation
 from harness.llm.address import is_valid, redact_url, secrets_of
 from harness.llm.answers import Answer, Reply, Tries, account, loss
 from harness.llm.background import Background
@@ -17,7 +17,7 @@ from harness.llm.exchanges import Exchanges, Record
 from harness.llm.faults import CallFailed, PromptTooLong, Whereabouts
 from harness.llm.key import find_key
 from harness.llm.limiter import Limiter
-from harness.llm.prices import Price, base_url_of, bound_tokens, find_price
+from harness.llm.prices import Price, base_url_of, find_price
 from harness.llm.questions import Message, Question
 from harness.llm.retrying import PassingFailure, Patience, retrying
 from harness.settings import LlmSettings
@@ -106,10 +106,7 @@ class ModelClient:
     def worst(self, prompt: str, model: str = "") -> Spent:
         """The most that one reply can cost: dense text, an answer of the greatest length, and another that goes on."""
         question = self._question(prompt, model, 0)
-        first = self._bound(question, 0)
-        if not self._settings.continue_truncated:
-            return first
-        return first + self._bound(continuation.ask_on(question, ""), question.max_tokens)
+        return bounds.of_reply(question, self.price(question.model), self._settings.continue_truncated)
 
     def price(self, model: str = "") -> Price | None:
         """What a model costs, the first of the settings if none is named; None if nobody knows."""
@@ -123,18 +120,15 @@ class ModelClient:
         messages = (Message("user", prompt),)
         return Question(model or settings.names[0], messages, settings.max_tokens, settings.temperature, sample)
 
-    def _bound(self, question: Question, more_tokens: int) -> Spent:
-        """The most that one request can cost; `more_tokens` are in its prompt and not known yet."""
-        prompt_tokens = bound_tokens(question.text) + more_tokens
-        price = self.price(question.model)
-        usd = price.usd(prompt_tokens, question.max_tokens) if price else None
-        return Spent(usd=usd, tokens=prompt_tokens + question.max_tokens, calls=1)
+    def _bound(self, question: Question) -> Spent:
+        """The most that one request can cost."""
+        return bounds.of_request(question, self.price(question.model))
 
     def _go_on(self, question: Question, first: Reply, cap_usd: float | None) -> Reply:
         """The first reply with its rest, or as it is with the reason why there is none."""
         further = continuation.ask_on(question, first.text)
         left = None if cap_usd is None or first.usd is None else cap_usd - first.usd
-        bound = self._bound(further, 0).usd
+        bound = self._bound(further).usd
         if left is not None and bound is not None and bound > left:
             return _noted(first, f"it was not continued, since that could pass the spending cap: ${left:.4g} is left")
         try:
@@ -191,7 +185,7 @@ class ModelClient:
         if failure.wait_s is not None and failure.wait_s > self._patience.longest_s:
             asked = f"{failure.problem} It asks to wait {failure.wait_s:.0f} seconds."
             return ModelError(asked, "Run the same command again later: it goes on where it stopped.")
-        worst = self._bound(question, 0).usd
+        worst = self._bound(question).usd
         if cap_usd is not None and worst is not None and lost and (lost + 1) * worst > cap_usd:
             problem = f"{failure.problem} A retry could pass the spending cap: ${cap_usd:.4g} is left."
             return ModelError(problem, "Raise budget.usd.")

@@ -39,6 +39,10 @@ class Price:
         return f"${self.usd_per_million_input:g} in, ${self.usd_per_million_output:g} out per million tokens"
 
 
+Prices = Mapping[str, Price | None]
+"""By model; None where nobody knows."""
+
+
 def estimate_tokens(text: str) -> int:
     """About how many tokens a text has, for servers that don't count."""
     return -(-len(text) // _CHARACTERS_PER_TOKEN)
