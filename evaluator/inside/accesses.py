@@ -108,7 +108,10 @@ def _bytes(arguments: Mapping[str, Any], names: Iterable[str]) -> int:
         tensor = tensor if isinstance(tensor, torch.Tensor) else arguments.get(name)
         if not isinstance(tensor, torch.Tensor):
             continue
-        storage = tensor.untyped_storage()
+        try:
+            storage = tensor.untyped_storage()
+        except (RuntimeError, NotImplementedError):  # a subclass without storage of its own
+            continue
         distinct = math.prod(size for size, step in zip(tensor.shape, tensor.stride(), strict=True) if step or not size)
         view = (int(tensor.storage_offset()), distinct)
         views.setdefault(storage._cdata, {})[view] = distinct * tensor.element_size()

@@ -60,7 +60,11 @@ class _Counter(Operators):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self.read: dict[int, int] = {}  # storage -> bytes
+        self._read: dict[int, dict[tuple[int, int], int]] = {}  # storage -> view -> bytes
+
+    def read_bytes(self, storage: torch.UntypedStorage) -> int:
+        """What was read of a storage: its distinct views together, but no more than there is."""
+        return min(sum(self._read.get(storage._cdata, {}).values()), int(storage.nbytes()))
 
     def __torch_dispatch__(
         self,
@@ -74,19 +78,20 @@ class _Counter(Operators):
         if not operator.is_view and _tensors(result):
             most = _size(result) if operator._schema.name.removeprefix("aten::") in _LOOKED_UP else math.inf
             for tensor in _tensors((args, kwargs)):
-                key = tensor.untyped_storage()._cdata
-                self.read[key] = max(self.read.get(key, 0), int(min(_size(tensor), most)))
+                views = self._read.setdefault(tensor.untyped_storage()._cdata, {})
+                view = (int(tensor.storage_offset()), _size(tensor))
+                views[view] = max(views.get(view, 0), int(min(_size(tensor), most)))
         return result
 
 
 def _cost(counter: _Counter, inputs: list[Any], model: torch.nn.Module, outputs: list[torch.Tensor]) -> TaskCost:
     given = [*_tensors(inputs), *model.parameters(), *model.buffers()]
-    storages = {tensor.untyped_storage()._cdata for tensor in given}
+    storages = {tensor.untyped_storage()._cdata: tensor.untyped_storage() for tensor in given}
     made = {tensor.untyped_storage()._cdata: _size(tensor) for tensor in outputs}
     floating = [tensor.dtype for tensor in (*given, *outputs) if tensor.is_floating_point()]
     widest = max(floating, key=lambda dtype: dtype.itemsize, default=torch.float32)
     return TaskCost(
-        read_bytes=sum(counter.read.get(storage, 0) for storage in storages),
+        read_bytes=sum(map(counter.read_bytes, storages.values())),
         written_bytes=sum(size for storage, size in made.items() if storage not in storages),
         contractions=counter.flops,
         elementwise={

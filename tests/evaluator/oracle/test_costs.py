@@ -61,6 +61,7 @@ def test_the_default_tasks_convolution_is_known_apart_from_its_tail() -> None:
     [
         ("softmax", 2 * 201_342_976, 0),
         ("matmul_bias_relu", 2 * (2 * 4096 * 2048 + 4096 + 4096 * 4096), 2 * 4096 * 2048 * 4096),
+        ("swiglu", 360_710_144 + 180_355_072, 0),
         ("layernorm_gelu_scale", 2 * 4_194_304 * 64 * 4 + 2 * 64 * 4, 0),
     ],
 )
@@ -75,6 +76,12 @@ def test_a_parameter_that_nobody_reads_and_a_view_cost_nothing() -> None:
     found = cost(unread)
     assert (found.read_bytes, found.written_bytes) == (4 * 8 * 4, 4 * 8 * 4)
     assert found.elementwise == {"mul": 32}
+
+
+def test_two_halves_of_an_input_are_two_reads_and_the_same_half_twice_is_one() -> None:
+    halves = cost(task("a, b = x.chunk(2, dim=1); return torch.sigmoid(a) * b + a", "torch.rand(8, 16)"))
+    assert (halves.read_bytes, halves.written_bytes) == (8 * 16 * 4, 8 * 8 * 4)
+    assert cost(task("return x.t() * 2 + x.t()", "torch.rand(8, 8)")).read_bytes == 8 * 8 * 4
 
 
 def test_of_a_table_no_more_is_read_than_comes_out() -> None:
