@@ -1,7 +1,6 @@
 """What a proposer is shown of a run: made from the state in which something was asked, so that it can be made again."""
 
 from candidates.store import Ask
-from evaluator.verdict import Verdict
 from harness.engine import views
 from harness.incumbents import Incumbents, findings_of
 from harness.proposers.base import Context, Failure, Inspiration
@@ -43,8 +42,11 @@ class Contexts:
 
     def _inspirations(self, state: State, ask: Ask) -> tuple[Inspiration, ...]:
         """The other candidates that an ask shows."""
-        shown = [(digest, state.verdicts[digest]) for digest in ask.inspirations if digest in state.verdicts]
-        return tuple(Inspiration(self.store.source(digest), verdict, why(verdict)) for digest, verdict in shown)
+        return tuple(
+            Inspiration(self.store.source(digest), state.verdicts[digest], why(ask, digest))
+            for digest in ask.inspirations
+            if digest in state.verdicts
+        )
 
     def _failure(self, state: State, ask: Ask) -> Failure | None:
         """The failed candidate that an ask is to mend, with its code and what was found in it."""
@@ -55,8 +57,8 @@ class Contexts:
         return Failure(source, broken.verdict, findings_of(broken.verdict), broken.candidate)
 
 
-def why(verdict: Verdict) -> str:
+def why(ask: Ask, digest: str) -> str:
     """Why a candidate is shown as an inspiration, in a clause."""
-    if verdict.time is not None:
-        return f"it was measured at {verdict.time.median_ms:.4g} ms and goes about it in another way"
-    return "it is right and goes about it in another way"
+    if ask.operator == "crossover" and digest == ask.inspirations[0]:
+        return "the current code is to be joined with it"
+    return "it is among the best so far"
