@@ -54,6 +54,10 @@ class Incumbents:
         store.put_profile(digest, task.digest, fingerprint, profile)
         return profile
 
+    def known_profile(self, digest: str) -> Profile | None:
+        """The profile that was taken of a candidate, if any; none is taken."""
+        return self.judge.store.profile(digest, self.settings.task.digest, self.judge.fingerprint)
+
     def facts(self, digest: str, verdict: Verdict) -> Facts:
         """The named facts that conditions speak of, counters included."""
         return facts.collect(verdict, self.profile(digest, verdict), self.settings.gpu)

@@ -171,6 +171,21 @@ class State:
                 attempts.append(Attempt(step.candidate, step.change, verdict, step.decision in PROGRESS))
         return tuple(attempts)
 
+    @property
+    def board(self) -> tuple[Attempt, ...]:
+        """Every candidate that is right, the start included, in the order in which they were found."""
+        found: dict[str, Attempt] = {}
+        for step in self.steps:
+            verdict = self.verdicts.get(step.candidate)
+            if verdict is not None and verdict.status is Status.VERIFIED and step.candidate not in found:
+                kept = step.decision in (*PROGRESS, "start")
+                found[step.candidate] = Attempt(step.candidate, step.change, verdict, kept)
+        return tuple(found.values())
+
+    def origin(self, digest: str) -> str:
+        """The candidate that this one was made from; empty if it has none, or was made from nothing."""
+        return next((step.parent for step in self.steps if digest and step.candidate == digest), "")
+
     def broken(self, repairs: int) -> Step | None:
         """The earliest failure that is still to be repaired: each proposal has so many attempts at it.
 
@@ -179,11 +194,17 @@ class State:
         mended = {ask.mends for ask in self.asks}
         settled = max((ask.after for ask in self.asks if ask.kind == "proposal"), default=0)
         for number, step in self.answers.items():
-            failed = step.decision == "failed" and step.verdict is not None and repairable(step.verdict)
+            failed = self._failed(step)
             due = failed and number not in mended and step.index >= settled
             if due and self._attempts(number) < repairs:
                 return step
         return None
+
+    def _failed(self, step: Step) -> bool:
+        """Whether a step left something to repair: a failure, or as a repair the code that had failed once more."""
+        verdict = step.verdict or self.verdicts.get(step.candidate)
+        same = step.kind == "repair" and step.decision == "duplicate"
+        return (step.decision == "failed" or same) and verdict is not None and repairable(verdict)
 
     def proposal(self, number: int) -> Ask:
         """The proposal that an ask is about: itself, or what it repairs."""

@@ -52,6 +52,15 @@ class PastAttempt(Protocol):
     def kept(self) -> bool: ...
 
 
+class Measured(Protocol):
+    """What is known about code: its verdict, and its profile if there is one."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def profile(self) -> Profile | None: ...
+
+
 class OtherVersion(Protocol):
     """Another version of the module that is shown beside the current one; `why` says why, in a clause."""
 
@@ -69,7 +78,8 @@ class PromptContext:
 
     `source`, `verdict`, `profile` and `facts` (`prompts.facts.collect`) describe the current code; `failure` is set
     for a repair and only then, `analysis` once a model has said what is wrong with it. With `prefer_patch` the reply
-    may edit the current code instead of repeating it.
+    may edit the current code instead of repeating it. `before` is the code that the current one was made from, `board`
+    what is right of all that the run has tried, its start included.
 
     `operator` says what an optimisation does with the current code: improve, explore (another way), or crossover (with
     the first of `inspirations`); other words count as improve.
@@ -83,6 +93,8 @@ class PromptContext:
     verdict: Verdict | None = None
     profile: Profile | None = None
     facts: Facts = field(default_factory=dict)
+    before: Measured | None = None
+    board: Sequence[PastAttempt] = ()
     history: Sequence[PastAttempt] = ()
     failure: FailedAttempt | None = None
     analysis: str = ""

@@ -12,11 +12,14 @@ from evaluator.catalog import unknown
 
 PARTS: Mapping[str, str] = {
     "example": "the worked example of another task in a draft",
+    "board": "the best few of the run's candidates that are right",
     "legend": "unit and meaning of each hardware counter",
     "inspirations": "other versions of the module, to learn from or to be joined with the current one",
+    "deltas": "what changed from the code that the current one was made from",
     "history": "what was tried in this run, and what it did",
     "static": "registers, spills, occupancy and launches of each kernel",
     "counters": "the hardware counters of each kernel",
+    "headroom": "where the time goes, and how near to its ceiling each part runs",
     "repeats": "which earlier attempts failed as the one that is to be repaired",
     "facts": "the values that the stage's rules speak of",
     "case": "the smallest case in which a failed candidate fails",

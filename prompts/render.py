@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateNotFo
 
 from candidates.rules.tables import ALLOWED_MODULES, REFUSED_PATHS
 from evaluator.errors import UsageError
-from prompts import parts, quoting, view
+from prompts import parts, quoting, standing, view
 from prompts.context import PromptContext
 from prompts.facts import collect
 from prompts.stages import Facts
@@ -108,6 +108,9 @@ def _variables(context: PromptContext) -> Mapping[str, Any]:
         "missing": view.missing(context),
         "elsewhere": view.elsewhere(context.verdict),
         "static": view.static_facts(context.verdict.kernels if context.verdict else ()),
+        "deltas": standing.delta_lines(facts, context.before, context.verdict, context.gpu),
+        "board": standing.board_lines(context.board, context.verdict),
+        "headroom": standing.headroom_lines(context.verdict, context.gpu),
         "time_line": view.time_line(context.verdict),
         "history": lines,
         "earlier": earlier,

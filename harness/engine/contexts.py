@@ -3,7 +3,7 @@
 from candidates.store import Ask
 from harness.engine import views
 from harness.incumbents import Incumbents, findings_of
-from harness.proposers.base import Context, Failure, Inspiration
+from harness.proposers.base import Context, Failure, Inspiration, Known
 from harness.settings import Settings
 from harness.state import State
 from prompts.stages import Stage
@@ -31,6 +31,8 @@ class Contexts:
             verdict=verdict,
             profile=self.incumbents.profile(shown, verdict) if verdict else None,
             facts=self.incumbents.facts(shown, verdict) if verdict else {},
+            before=self._before(state, shown),
+            board=state.board,
             history=state.history,
             seen=state.seen,
             failure=self._failure(state, ask),
@@ -51,10 +53,16 @@ class Contexts:
     def _failure(self, state: State, ask: Ask) -> Failure | None:
         """The failed candidate that an ask is to mend, with its code and what was found in it."""
         broken = state.answers[ask.mends] if ask.mends is not None else None
-        if broken is None or broken.verdict is None:
+        if broken is None or (verdict := broken.verdict or state.verdicts.get(broken.candidate)) is None:
             return None
         source = self.store.source(broken.candidate) if broken.candidate else ""
-        return Failure(source, broken.verdict, findings_of(broken.verdict), broken.candidate)
+        return Failure(source, verdict, findings_of(verdict), broken.candidate)
+
+    def _before(self, state: State, digest: str) -> Known | None:
+        """What is known about the code that a candidate was made from."""
+        origin = state.origin(digest)
+        verdict = state.verdicts.get(origin)
+        return Known(verdict, self.incumbents.known_profile(origin)) if verdict else None
 
 
 def why(ask: Ask, digest: str) -> str:

@@ -23,6 +23,14 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known about code that was evaluated before."""
+
+    verdict: Verdict
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """The failed attempt that is to be repaired."""
 
@@ -59,6 +67,8 @@ class Context:
     verdict: Verdict | None = None  # of the current code
     profile: Profile | None = None  # of the current code
     facts: Facts = field(default_factory=dict)
+    before: Known | None = None  # the code that the current one was made from
+    board: tuple[Attempt, ...] = ()  # what is right of all that the run has tried, its start included
     history: tuple[Attempt, ...] = ()
     seen: frozenset[str] = frozenset()  # digests of everything tried in this run
     failure: Failure | None = None  # set when a repair is asked for

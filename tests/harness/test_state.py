@@ -204,3 +204,25 @@ def test_history_tells_a_duplicate_with_the_verdict_of_its_original() -> None:
         ("a", Status.VERIFIED, False),
         ("a", Status.VERIFIED, False),
     ]
+
+
+def test_a_repair_that_repeats_the_failed_code_is_still_to_be_repaired() -> None:
+    log = [START, step(1, "proposal", "failed", "a"), step(2, "repair", "duplicate", "a")]
+    assert due(log, 1) is None
+    assert due(log, 2) == 2
+    worked = [START, step(1, "proposal", "failed", "a"), step(2, "repair", "duplicate", "s")]
+    assert due(worked, 2) is None
+    assert due([START, step(1, "proposal", "failed", "a"), step(2, "proposal", "duplicate", "a", round=2)], 2) is None
+
+
+def test_the_board_holds_what_is_right_once_and_knows_where_it_came_from() -> None:
+    log = [
+        START,
+        step(1, "proposal", "failed", "a", parent="s"),
+        step(2, "repair", "reverted", "b", parent="a"),
+        step(3, "proposal", "duplicate", "b", parent="s", round=2),
+        step(4, "proposal", "kept", "c", parent="s", round=3),
+    ]
+    state = State.from_log(log)
+    assert [(each.digest, each.kept) for each in state.board] == [("s", True), ("b", False), ("c", True)]
+    assert (state.origin("b"), state.origin("c"), state.origin("s"), state.origin("")) == ("a", "s", "", "")

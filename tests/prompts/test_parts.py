@@ -14,12 +14,15 @@ from prompts.context import PromptContext
 from prompts.parts import OPTIONAL, known
 from prompts.render import render
 from prompts.stages import Stage
-from tests.prompts.test_render import Attempt, Failure, MakeTask, Version, failed
+from tests.prompts.test_render import Attempt, Before, Failure, MakeTask, Version, failed
 
 SIGNS: Mapping[str, tuple[str, str]] = {  # part -> the stage that shows it, and what is seen of it
     "example": ("draft", "[WORKED EXAMPLE]"),
     "legend": ("finetune", "[blocks]: program instances launched"),
     "inspirations": ("finetune", "[OTHER VERSIONS]"),
+    "board": ("finetune", "[BEST SO FAR]"),
+    "deltas": ("finetune", "What changed from the code"),
+    "headroom": ("finetune", "Where the time goes"),
     "history": ("finetune", "[TRIED SO FAR]"),
     "static": ("finetune", "theoretical_occupancy_percent"),
     "counters": ("finetune", "Hardware counters"),
@@ -42,7 +45,17 @@ def full(
     smallest = FailingCase(source=SourceLine(line=12, text="    x = tl.load(x_ptr + offsets)", column=8))
     broken = Failure(task.start, wrong.model_copy(update={"failing": smallest}), digest="b" * 64)
     others = (Version(task.start, timed, "it behaves otherwise"),)
-    known = {"source": task.start, "verdict": timed, "profile": profile, "history": attempts, "inspirations": others}
+    (kernel,) = timed.kernels
+    timed = timed.model_copy(update={"kernels": (kernel.model_copy(update={"time_share": 0.9}),)})
+    earlier = timed.model_copy(update={"kernels": (kernel.model_copy(update={"registers": 40}),)})
+    board = (Attempt("start", earlier, True, "c" * 64), Attempt("eight warps", timed, True, "d" * 64))
+    known = {"before": Before(earlier), "board": board} | {
+        "source": task.start,
+        "verdict": timed,
+        "profile": profile,
+        "history": attempts,
+        "inspirations": others,
+    }
     return PromptContext(task, gpu, stages["finetune"], api, failure=broken, **known)
 
 

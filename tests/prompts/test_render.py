@@ -41,6 +41,12 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class Before:
+    verdict: Verdict
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     source: str
     verdict: Verdict
@@ -83,9 +89,13 @@ def context(
 ) -> PromptContext:
     """A finetune prompt with everything in it."""
     task = make_task("fusion")
-    return PromptContext(
-        task, gpu, stages["finetune"], api, source=task.start, verdict=timed, profile=profile, history=history
-    )
+    (kernel,) = timed.kernels
+    start = timed.model_copy(update={"kernels": (kernel.model_copy(update={"registers": 40, "num_warps": 8}),)})
+    share = {"time_share": 1.0, "read_bytes": 16_777_216, "written_bytes": 16_777_216}
+    timed = timed.model_copy(update={"kernels": (kernel.model_copy(update=share),)})
+    board = (Attempt("starting point", start, True, "c" * 64), Attempt("num_warps 8 -> 4", timed, True, "d" * 64))
+    known = {"verdict": timed, "profile": profile, "history": history, "before": Before(start), "board": board}
+    return PromptContext(task, gpu, stages["finetune"], api, source=task.start, **known)
 
 
 @pytest.fixture
