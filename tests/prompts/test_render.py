@@ -290,12 +290,12 @@ def test_configured_gpus_render_with_their_own_figures(name: str, context: Promp
     assert gpu.title in text
 
 
-def test_rules_are_shown_with_what_decided_them(context: PromptContext) -> None:
+def test_rules_are_shown_with_what_decided_them(context: PromptContext, timed: Verdict) -> None:
     text = render(context)
     assert "[APPLIES: registers 48 < 96, spill_bytes 0 == 0]" in text
     assert "[DOES NOT APPLY: distinct_loads 1 < 3]" in text
     assert "dram_throughput = 91.99 % of peak" in text
-    blind = render(replace(context, profile=None))
+    blind = render(replace(context, verdict=timed, profile=None))
     assert "[UNKNOWN: registers 48 < 96, spill_bytes 0 == 0, compute_bound unknown]" in blind
     assert "Hardware counters were not read: no profile was taken" in blind
 
