@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from evaluator.verdict import Verdict
+from evaluator.work import Ceilings
 from prompts import facts, headroom
 from prompts.stages import Stage
 from tests.evaluator.verdicts import KERNEL, default_task, rtx4090, tail_kernel
@@ -85,3 +86,26 @@ def test_without_counters_the_ceiling_that_a_kernel_is_near_says_what_binds_it()
     near, far = known(default_task()), known(default_task(tail_kernel(0.5)))
     assert (near["memory_bound"], near["compute_bound"]) == (True, False)
     assert (far["memory_bound"], far["compute_bound"]) == (None, None)
+
+
+def test_a_measured_ceiling_is_called_what_was_measured(stages: dict[str, Stage]) -> None:
+    reached = Ceilings.of_datasheet(rtx4090()).model_copy(update={"source": "measured", "copy_gb_s": 940.0})
+    verdict = default_task()
+    evidence = verdict.evidence.model_copy(update={"ceilings": reached})
+    said = headroom.stop(known(verdict.model_copy(update={"evidence": evidence})), stages["finetune"], MIN_GAIN)
+    assert said.startswith(f"{KERNEL} runs at 99 % of the copy bandwidth and takes 15 % of the forward: at most 0.2 %")
+
+
+def test_a_kernel_bound_by_arithmetic_names_the_rate(stages: dict[str, Stage]) -> None:
+    verdict = default_task(tail_kernel().model_copy(update={"dots": True, "time_share": 1.0}))
+    cost = verdict.evidence.cost
+    assert cost is not None
+    more = cost.model_copy(update={"contractions": {"mm": int(1.26e12)}})  # 15.25 of 15.5 ms at 82.6 TFLOP/s
+    evidence = verdict.evidence.model_copy(update={"cost": more, "torch_flops": {}, "gpu_work": ()})
+    found = known(verdict.model_copy(update={"evidence": evidence}))
+    assert (found["bound"], found["compute_bound"], found["memory_bound"]) == ("compute", True, False)
+    said = headroom.stop(found, stages["finetune"], MIN_GAIN)
+    assert said == (
+        f"{KERNEL} runs at 98 % of the datasheet's FP32 rate and takes 100 % of the forward: at most 1.6 % is left, "
+        "below min_gain 2 %"
+    )

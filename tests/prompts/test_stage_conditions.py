@@ -69,7 +69,14 @@ CASES: dict[tuple[str, str, str], list[tuple[Facts, bool | None]]] = {
         ({"registers": 40}, None),
     ],
     ("finetune", "fusion", "many_inputs"): [({"distinct_loads": 3}, True), ({"distinct_loads": 2}, False), ({}, None)],
-    ("finetune", "both", "ceiling"): [({"dram_throughput": 90}, True), ({"dram_throughput": 89.9}, False), ({}, None)],
+    ("finetune", "both", "ceiling"): [
+        ({"dram_throughput": 90}, True),
+        ({"dram_throughput": 89.9, "roofline_percent": 89.9}, False),
+        ({"roofline_percent": 90, "bound": "memory"}, True),  # where counters are not permitted
+        ({"roofline_percent": 90, "bound": "compute", "dram_throughput": 50}, False),
+        ({"dram_throughput": 89.9}, None),
+        ({}, None),
+    ],
     ("repair", "both", "no_code"): [(status("extract_error"), True), (status("timeout"), False), ({}, None)],
     ("repair", "both", "rule"): [(status("rule_violation"), True), (status("timeout"), False), ({}, None)],
     ("repair", "both", "compile"): [(status("compile_error"), True), (status("timeout"), False), ({}, None)],
