@@ -46,7 +46,7 @@ def examine(store: StoreSettings) -> Iterator[Finding]:
     yield from profiler()
     yield counters()
     yield disk(store)
-    yield database(store)
+    yield from stored(store)
     yield model()
 
 
@@ -243,18 +243,24 @@ def disk(store: StoreSettings) -> Finding:
     return Finding(name="disk", state="ok", found=found)
 
 
-def database(store: StoreSettings) -> Finding:
-    """The store, opened if there is one."""
+def stored(store: StoreSettings) -> Iterator[Finding]:
+    """The store and its database, opened if there is one."""
     from harness import archive
 
     if not archive.exists(store):
-        return Finding(name="store", state="ok", found=f"nothing stored in {store.root} yet")
+        yield Finding(name="store", state="ok", found=f"nothing stored in {store.root} yet")
+        return
     try:
         with archive.open_existing(store) as opened:
-            count = len(opened.runs())
+            count, condition = len(opened.runs()), opened.condition()
     except HarnessError as error:
-        return Finding(name="store", state="fail", found=error.problem, remedy=error.remedy)
-    return Finding(name="store", state="ok", found=f"{store.root}: {count} {'run' if count == 1 else 'runs'}")
+        yield Finding(name="store", state="fail", found=error.problem, remedy=error.remedy)
+        return
+    yield Finding(name="store", state="ok", found=f"{store.root}: {count} {'run' if count == 1 else 'runs'}")
+    size = "" if condition.size_bytes is None else f", {condition.size_bytes / 1e6:.1f} MB"
+    texts = f"{condition.text_bytes / 1e6:.1f} MB of texts beside it"
+    found = f"{condition.database}, revision {condition.revision}{size}, {texts}"
+    yield Finding(name="database", state="ok", found=found)
 
 
 def model() -> Finding:

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from evaluator.errors import UsageError
 
@@ -86,7 +86,9 @@ def _holds_secret(variable: str) -> bool:
 def _has_password(value: str) -> bool:
     for part in re.split(r"[,\s\"'\[\]]+", value):
         try:
-            if "://" in part and urlsplit(part).password:
+            url = urlsplit(part)
+            named = any(_SECRET_NAME.search(name) for name, _ in parse_qsl(url.query))
+            if "://" in part and (url.password or named):
                 return True
         except ValueError:
             continue

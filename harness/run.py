@@ -80,8 +80,12 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
 
 
 def recorded(settings: Settings) -> dict[str, Any]:
-    """The settings as they are kept with the run: without what a URL may say about its user, with today's prices."""
-    plain = settings.model_dump(mode="json")
+    """The settings as they are kept with the run, with today's prices.
+
+    Without what a URL may say about its user, and without the place of the store: it may hold a password, and a store
+    is carried elsewhere.
+    """
+    plain = settings.model_dump(mode="json", exclude={"store"})
     if settings.proposer.kind == "llm":
         plain["prices"] = snapshot(settings.llm)
     if settings.llm.base_url:

@@ -49,6 +49,11 @@ class Blobs:
             raise StoreError(f"{path} is damaged: it is not what was saved.", "Restore it from a backup.")
         return content.decode("utf-8", "surrogatepass")
 
+    def size_bytes(self) -> int:
+        """How much room all texts take."""
+        with files(self._folder):
+            return sum(path.stat().st_size for path in self._folder.rglob("*") if path.is_file())
+
     def _path(self, name: str) -> Path:
         return self._folder / name[:2] / name
 

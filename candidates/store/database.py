@@ -19,6 +19,11 @@ BUSY_SECONDS = 30.0  # how long a writer waits for another one
 _SWITCH_SECONDS = 10.0
 _WRITERS = 0x6861726E657373  # number of the advisory lock: "harness"
 
+_SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+
 
 class Database:
     """A migrated database. Reads and writes are short; a write waits at its start until it is the only one."""
@@ -69,6 +74,14 @@ class Database:
         """A transaction, committed at the end unless an exception leaves the block."""
         with faults.database(self.where), self._writing() as connection:
             yield connection
+
+    def size_bytes(self) -> int | None:
+        """How much room it takes; None where the database does not say."""
+        query = _SIZES.get(self.dialect)
+        if query is None:
+            return None
+        with self.read() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
 
     def close(self) -> None:
         """Give up all connections."""
@@ -165,5 +178,5 @@ def _prepare_sqlite(engine: Engine) -> None:
 def _shown(engine: Engine) -> str:
     if engine.dialect.name == "sqlite" and engine.url.database:
         return str(Path(engine.url.database))
-    shown = engine.url._replace(drivername=engine.dialect.name, username=None, password=None)
-    return f"The database {shown.render_as_string()}"
+    host = engine.url.host or engine.url.query.get("host", "")  # nothing else of a URL is safe to show
+    return f"The database {engine.url.database or ''} on {host or 'this machine'} ({engine.dialect.name})"

@@ -1,6 +1,7 @@
 """The store: one database and the texts beside it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +13,19 @@ from candidates.store.exchanges import Exchanges
 from candidates.store.leases import Leases
 from candidates.store.overview import Overview
 from candidates.store.results import Results
+from candidates.store.revision import REVISION
 from candidates.store.runs import Runs
 from candidates.store.sources import Sources
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a store is made of."""
+
+    database: str  # sqlite, postgresql, ...
+    revision: str
+    size_bytes: int | None
+    text_bytes: int
 
 
 class Store(Sources, Runs, Exchanges, Results, Leases, Overview):
@@ -33,6 +45,11 @@ class Store(Sources, Runs, Exchanges, Results, Leases, Overview):
         with faults.files(root):
             root.mkdir(parents=True, exist_ok=True)
         return cls(Database.open(url or f"sqlite:///{root / 'harness.db'}"), Blobs(root / "blobs"))
+
+    def condition(self) -> Condition:
+        """What the database is, how old its tables are, and how much room everything takes."""
+        database = self._database
+        return Condition(database.dialect, REVISION, database.size_bytes(), self._blobs.size_bytes())
 
     def close(self) -> None:
         self._database.close()

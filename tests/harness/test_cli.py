@@ -1,6 +1,7 @@
 """The command line as a process: which command, which exit code, which words on which stream."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from candidates.store import Store
+from candidates.store.revision import REVISION
 from harness import completion
 from harness.cli import COMMANDS, dispatch
 from tests.harness.shell import ROOT, harness
@@ -124,9 +126,14 @@ def test_a_candidates_file_can_be_put_into_the_prompt(tmp_path: Path) -> None:
 
 
 def test_doctor_says_for_everything_whether_it_works(tmp_path: Path) -> None:
+    with Store.open("", tmp_path / "runs") as store:
+        store.open_run("key", {})
     done = harness("doctor", "--json", folder=tmp_path)
     findings = json.loads(done.stdout)
-    assert {"python", "torch", "triton", "sandbox", "ncu", "disk", "store", "model"} <= {f["name"] for f in findings}
+    said = {finding["name"]: finding["found"] for finding in findings}
+    assert {"python", "torch", "triton", "sandbox", "ncu", "disk", "store", "model"} <= set(said)
+    assert said["store"].endswith("runs: 1 run")
+    assert re.fullmatch(rf"sqlite, revision {REVISION}, 0\.\d MB, 0\.0 MB of texts beside it", said["database"])
     assert done.returncode == (3 if any(finding["state"] == "fail" for finding in findings) else 0)
     assert [f["name"] for f in findings if f["state"] == "fail" and not f["remedy"]] == []
 

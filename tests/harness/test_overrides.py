@@ -24,6 +24,7 @@ GROUPS = {"proposer": ["auto", "llm", "rules"], "search": ["default", "quick"]}
         "llm.access_token=abc",
         "llm.base_url=https://me:hunter2@host/v1",
         "store.url=postgresql://me:hunter2@host/db",
+        "store.url=postgresql://me@host/db?connect_timeout=3&password=hunter2",
         "llm.model=ghp_0123456789abcdefghij",
         "sk-0123456789abcdef",
     ],

@@ -17,8 +17,8 @@ from candidates import identity
 from candidates.store import RunRecord, Store
 from evaluator.errors import OracleError, UsageError
 from evaluator.verdict import Status, Verdict
-from harness.run import command_again, execute
-from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, SearchSettings, Settings
+from harness.run import command_again, execute, recorded
+from harness.settings import BudgetSettings, LlmSettings, ProposerSettings, SearchSettings, Settings, StoreSettings
 from tests.harness import recording
 from tests.harness.recording import RecordedEvaluator, Ties, digest, entry, failed, settings, verdict
 
@@ -28,9 +28,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 def run(given: Settings, table: Mapping[str, Verdict]) -> tuple[int, str, RecordedEvaluator]:
     """One invocation: exit code, output, and what was evaluated."""
     out = io.StringIO()
-    recorded = RecordedEvaluator(table)
-    code = execute(given, Console(file=out, width=140), opener=lambda _: cast(Any, recorded))
-    return code, out.getvalue(), recorded
+    evaluator = RecordedEvaluator(table)
+    code = execute(given, Console(file=out, width=140), opener=lambda _: cast(Any, evaluator))
+    return code, out.getvalue(), evaluator
 
 
 @contextmanager
@@ -260,3 +260,10 @@ def test_ctrl_c_twice_stops_at_once_and_loses_only_what_was_in_flight(tmp_path: 
     assert (record.state, len(steps)) == ("interrupted", 2)
     run(settings(tmp_path, device=""), Ties(verdict()))
     assert log(tmp_path)[1] == log(tmp_path / "whole")[1]
+
+
+def test_where_the_store_is_is_not_kept_with_a_run(tmp_path: Path) -> None:
+    url = "postgresql://me:hunter2@host/db?password=hunter3"
+    kept = recorded(settings(tmp_path, store=StoreSettings(tmp_path, url)))
+    assert "hunter" not in str(kept)
+    assert kept["task"]["name"] == "scale"

@@ -19,21 +19,21 @@ class Server:
 
     def __init__(self, binaries: Path, folder: Path, user: pwd.struct_passwd) -> None:
         self._binaries = binaries
-        self._folder = folder
+        self.folder = folder
         self._user = user
 
     def create_database(self) -> str:
         """The SQLAlchemy URL of a new, empty database."""
         name = f"test_{secrets.token_hex(6)}"
-        self.run("createdb", "-h", str(self._folder), name)
-        return f"postgresql://{self._user.pw_name}@/{name}?host={self._folder}"
+        self.run("createdb", "-h", str(self.folder), name)
+        return f"postgresql://{self._user.pw_name}@/{name}?host={self.folder}"
 
     def run(self, program: str, *words: str) -> str:
         """What one of PostgreSQL's programs prints, run by the server's user."""
         switch = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
         done = subprocess.run(
             [self._binaries / program, *words],
-            cwd=self._folder,
+            cwd=self.folder,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -95,3 +95,16 @@ def test_a_connection_that_was_cut_is_made_anew(root: Path, server: postgres.Ser
         execute(url, root, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
         store.add_step(run.id, Step(index=0, decision="failed"))
         assert len(store.steps(run.id)) == 1
+
+
+def test_a_password_in_the_url_is_kept_nowhere(root: Path, server: postgres.Server) -> None:
+    url = server.create_database().replace("@/", ":geheim@/") + "&sslpassword=heimlich"
+    with Store.open(url, root) as store:
+        run = store.open_run("key", {})
+        step = Step(index=0, candidate="0" * 64, decision="failed")
+        with pytest.raises(StoreError, match="refuses an entry") as raised:
+            store.add_step(run.id, step)
+    assert "on /tmp/" in raised.value.problem
+    left = server.run("pg_dump", "-h", str(server.folder), url.partition("@/")[2].partition("?")[0])
+    left += "".join(path.read_text() for path in root.rglob("*") if path.is_file())
+    assert [word for word in ("geheim", "heimlich") if word in left + str(raised.value)] == []

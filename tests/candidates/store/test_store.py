@@ -7,6 +7,7 @@ import pytest
 
 from candidates import identity
 from candidates.store import Ask, Step, Store, Use
+from candidates.store.revision import REVISION
 from evaluator.errors import StoreError, UsageError
 from evaluator.tasks import Task
 from evaluator.verdict import Profile, Status, Timing, Verdict
@@ -187,3 +188,16 @@ def test_text_that_a_database_may_not_hold(store: Store) -> None:
     assert store.steps(run.id) == (step.model_copy(update={"run": run.id}),)
     (found,) = store.provenances().values()
     assert found.change in ("a\x00b", "a\\x00b")
+
+
+def test_a_store_says_what_it_is_made_of(store: Store, url: str) -> None:
+    before = store.condition()
+    store.put_text("x" * 50_000)
+    store.add_step(store.open_run("key", {}).id, Step(index=0, decision="failed", note="n" * 500_000))
+    after = store.condition()
+    assert after.database == ("postgresql" if url else "sqlite")
+    assert after.revision == REVISION
+    assert after.text_bytes - before.text_bytes == 50_000
+    assert before.size_bytes is not None
+    assert after.size_bytes is not None
+    assert after.size_bytes > before.size_bytes
