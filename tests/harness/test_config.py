@@ -86,6 +86,16 @@ def test_stages_as_word_list_and_all() -> None:
     assert [stage.name for stage in load("stage=finetune,grid,finetune").stages] == ["finetune", "grid", "finetune"]
 
 
+def test_other_targets_are_named_and_do_not_make_another_run() -> None:
+    settings = load("gpu=h100", "evaluator.also=[rtx4090,h100,rtx4090]")
+
+    assert [gpu.name for gpu in settings.also] == ["rtx4090"]
+    assert settings.key == load("gpu=h100").key
+    with pytest.raises(UsageError, match="no GPU called 'rtx490'") as caught:
+        load("evaluator.also=[rtx490]")
+    assert "rtx4090" in caught.value.remedy
+
+
 def test_a_stage_that_says_nothing_about_the_task() -> None:
     stages = load_stages(CONF)
     fused = stages["grid"].model_copy(update={"single": None, "network": None})

@@ -11,7 +11,7 @@ from rich.console import Console
 from candidates import identity
 from candidates.board import Row
 from evaluator.errors import StoreError
-from evaluator.verdict import Evidence, Status, Verdict
+from evaluator.verdict import Elsewhere, Evidence, KernelFacts, Status, Verdict
 from evaluator.work import Ceilings
 from harness.reports import best
 from harness.reports.board import print_board
@@ -241,3 +241,19 @@ def test_where_the_time_goes_and_how_near_the_ceilings_it_is() -> None:
     (roof,) = as_json(measured)["evidence"]["roofline"]
     assert roof["bound"] == "memory"
     assert roof["headroom"] == pytest.approx(0.149 * 0.003, abs=2e-4)
+
+
+def test_facts_for_other_targets_are_shown_below_the_targets_own() -> None:
+    verdict = default_task()
+    other = KernelFacts(name="norm_gelu_scale_kernel", registers=61, num_warps=4)
+    found = (Elsewhere(target="h100", kernels=(other,)), Elsewhere(target="l4", reason="compile took longer than 60 s"))
+    evidence = verdict.evidence.model_copy(update={"elsewhere": found})
+    out = io.StringIO()
+
+    print_verdict(verdict.model_copy(update={"evidence": evidence}), Console(file=out, width=140))
+
+    said = out.getvalue()
+    assert re.search(r"compiled for h100, not run there\n(.*\n)*.*norm_gelu_scale_kernel\s+61", said)
+    assert "compiled for l4, not run there: compile took longer than 60 s" in said
+    shown = as_json(verdict.model_copy(update={"evidence": evidence}))["evidence"]["elsewhere"]
+    assert [one["target"] for one in shown] == ["h100", "l4"]

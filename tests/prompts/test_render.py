@@ -23,7 +23,7 @@ from evaluator.gpus import Gpu
 from evaluator.oracle.programs import in_words
 from evaluator.tasks import Category, Task
 from evaluator.triton_api import TritonApi, names
-from evaluator.verdict import Gain, KernelFacts, NumericError, Profile, Status, Verdict
+from evaluator.verdict import Elsewhere, Evidence, Gain, KernelFacts, NumericError, Profile, Status, Verdict
 from prompts.metrics import CONF
 from prompts.render import PromptContext, environment, render
 from prompts.stages import Stage
@@ -309,6 +309,22 @@ def test_code_that_was_never_evaluated(context: PromptContext) -> None:
 
 def test_missing_metrics_are_listed(context: PromptContext) -> None:
     assert "launch__occupancy_limit_warps." in render(context).split("hence unknown:")[1].split("\n")[0]
+
+
+def test_facts_for_other_targets_stand_beside_the_targets_own(
+    context: PromptContext, timed: Verdict, kernel: KernelFacts
+) -> None:
+    other = kernel.model_copy(update={"registers": 61})
+    evidence = Evidence(
+        elsewhere=(Elsewhere(target="h100", kernels=(other,)), Elsewhere(target="l4", reason="no `l4`"))
+    )
+
+    text = render(replace(context, verdict=timed.model_copy(update={"evidence": evidence})))
+
+    assert "From compiling the same code for h100, where nothing was run" in text
+    assert text.index('"registers_per_thread": 48') < text.index('"registers_per_thread": 61')
+    assert "Compiling the same code for l4 failed: no 'l4'" in text or "for l4 failed: no `l4`" in text
+    assert "compiling the same code" not in render(context).lower()
 
 
 def test_code_with_fences_stays_inside_its_own(
