@@ -206,6 +206,6 @@ def _launch_edit(module: Module, function: ast.FunctionDef, launch: Launch, widt
     reached = list(module.names.reachable(launch.grid))
     if any(isinstance(node, ast.Constant) and node.value == literal.value for node in reached):
         raise NotRecognised  # the grid may count blocks
-    if any(isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) for node in reached):
+    if any(isinstance(node, ast.Constant) and node.value == block for node in reached):
         raise NotRecognised  # as it does by meta["BLOCK"]
     return Edit(*module.layout.span(given), f"triton.next_power_of_2({module.text(size)})")

@@ -13,7 +13,17 @@ from candidates.syntax import Unparsed
 from harness.proposers.base import Context, Proposal
 from harness.proposers.moves import MOVES, Variation, moves
 from harness.proposers.rewriting import Kernel, read_kernels, set_configs, set_knobs
-from harness.proposers.spaces import Guidance, Point, Space, distinct, facts_of, is_settable, share_of
+from harness.proposers.spaces import (
+    Guidance,
+    Point,
+    Space,
+    distinct,
+    facts_of,
+    is_settable,
+    limits_of,
+    present,
+    share_of,
+)
 from prompts.conditions import evidence
 from prompts.stages import Stage
 
@@ -88,11 +98,12 @@ def _spaces(kernel: Kernel, context: Context) -> Iterator[Space]:
 
 def _of_moves(kernel: Kernel, context: Context) -> Iterator[Variation]:
     """Changes of structure, for parameters that the kernel does not have yet."""
-    guidance = Guidance.of(kernel, context)
+    guidance, limits, now = Guidance.of(kernel, context), limits_of(kernel, context), present(kernel, context)
     for parameter in guidance.parameters:
         if parameter in MOVES and parameter not in kernel.parameters:
             for value in guidance.first(parameter):
-                yield from moves(context.source, kernel.name, parameter, value)
+                if limits.allow(now | {parameter: value}, now):
+                    yield from moves(context.source, kernel.name, parameter, value)
 
 
 def _of_knobs(space: Space, context: Context) -> Iterator[Variation]:

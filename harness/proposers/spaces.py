@@ -77,10 +77,8 @@ class Space:
             return None
         now = _current(kernel, fact)
         current = {name: now.get(name) for name in values}
-        present = {name: value for name, value in _compiled(fact).items() if type(value) is int}
-        present |= {name: value for name, value in now.items() if value is not None}
         suggested = _suggested(kernel, guidance, current, values, context.gpu)
-        return cls(kernel, values, current, suggested, Limits(context.gpu, kernel.form, fact), present)
+        return cls(kernel, values, current, suggested, limits_of(kernel, context), present(kernel, context))
 
     @property
     def start(self) -> Point:
@@ -143,6 +141,18 @@ def in_code(parameter: str, kernel: Kernel) -> str | None:
         return next((name for name in kernel.parameters if name in rows), None)
     others = [name for name in kernel.parameters if parameter != BLOCK or name not in rows]
     return next((name for name in others if canonical(name) == canonical(parameter)), None)
+
+
+def limits_of(kernel: Kernel, context: Context) -> Limits:
+    """What bounds a kernel's parameters on the context's target."""
+    return Limits(context.gpu, kernel.form, fact_of(kernel, context))
+
+
+def present(kernel: Kernel, context: Context) -> Point:
+    """Every value of a kernel's parameters that is known, from the code, else from what was compiled."""
+    fact = fact_of(kernel, context)
+    known = {name: value for name, value in _compiled(fact).items() if type(value) is int}
+    return known | {name: value for name, value in _current(kernel, fact).items() if value is not None}
 
 
 def share_of(kernel: Kernel, context: Context) -> float | None:

@@ -1,10 +1,10 @@
-"""The one path to a verdict, when two runs that share a store come to the same candidate."""
+"""The one path to a verdict: what is answered from the store, and two runs that come to the same candidate."""
 
 from pathlib import Path
 
 from candidates.store import Store
 from evaluator.request import Request
-from evaluator.verdict import Status
+from evaluator.verdict import Elsewhere, Status
 from harness.evaluation import Judge
 from tests.candidates.store.processes import python
 from tests.harness import recording
@@ -82,3 +82,19 @@ def test_what_fails_on_the_machine_is_tried_again_by_the_other(tmp_path: Path) -
         judge_of(store, tmp_path, evaluator).judge(recording.source(1))
         out, err = started[0].communicate("\n", timeout=60)  # type: ignore[attr-defined]
         assert out.splitlines()[-1] == "evaluated verified", err
+
+
+def test_a_known_verdict_lacks_facts_that_are_asked_for_since(tmp_path: Path) -> None:
+    known = recording.verdict()
+    evidence = known.evidence.model_copy(update={"elsewhere": (Elsewhere(target="h100"),)})
+    evaluator = recording.RecordedEvaluator({recording.digest(1): known})
+    h100 = recording.RTX_4090.model_copy(update={"name": "h100"})
+    with Store.open("", tmp_path) as store:
+        judge_of(store, tmp_path, evaluator).judge(recording.source(1))
+        asking = judge_of(store, tmp_path, evaluator)
+        asking.settings = asking.settings.model_copy(update={"also": (h100,)})
+        evaluator.table = {recording.digest(1): known.model_copy(update={"evidence": evidence})}
+
+        assert not asking.judge(recording.source(1)).cached
+        assert asking.judge(recording.source(1)).cached
+        assert judge_of(store, tmp_path, evaluator).judge(recording.source(1)).cached

@@ -126,6 +126,14 @@ def test_a_whole_row_wants_more_warps() -> None:
     assert len({digest(variation.source) for variation in found}) == 3
 
 
+def test_a_grid_that_takes_its_size_from_a_shape_is_understood() -> None:
+    source = SOFTMAX.replace("softmax_kernel[(rows,)]", "softmax_kernel[(x.shape[0],)]")
+
+    assert "[(triton.cdiv(x.shape[0], 4),)](x, out, columns, " in rows(source)
+    assert "row_count=x.shape[0], BLOCK_ROWS=4)" in rows(source)
+    assert "triton.next_power_of_2(columns)" in whole(source)
+
+
 def test_the_two_rewritings_of_rows_go_together_in_either_order() -> None:
     assert digest(rows(whole(SOFTMAX))) == digest(whole(rows(SOFTMAX)))
 

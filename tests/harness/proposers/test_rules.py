@@ -305,6 +305,14 @@ def test_narrow_rows_are_put_together_while_the_rule_holds(context: Make) -> Non
     assert said == [f"rows a program 1 -> {count} in norm_gelu_scale_kernel" for count in (8, 2, 4, 16, 32)]
 
 
+def test_no_more_rows_than_registers_hold(context: Make) -> None:
+    facts = kernel("norm_gelu_scale_kernel", num_warps=2, constants={"BLOCK": 512})
+
+    said = changes(context(STARTS["convtranspose_layernorm_gelu"], STAGES["grid"], facts))
+
+    assert [change.split()[5] for change in said] == ["2", "4", "8", "16"]
+
+
 def test_rows_that_were_put_together_are_a_parameter_of_the_launch_although_the_kernel_is_tuned(context: Make) -> None:
     first = RulesProposer().propose(
         context(STARTS["convtranspose_layernorm_gelu"], STAGES["grid"], facts=NARROW),
