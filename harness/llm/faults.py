@@ -129,7 +129,7 @@ def _remedy(fault: Fault, where: Whereabouts) -> str:
         return f"The key came from {where.key_origin}; check it, and that it belongs to {where.url}."
     if fault.status == _UNKNOWN or "model_not_found" in fault.code:
         return f"Check llm.model={where.model}, llm.base_url and llm.api: the server does not know one of them."
-    return "Check llm.model and llm.base_url."
+    return f"Check llm.model and llm.base_url, and the key, which came from {where.key_origin}."
 
 
 def _status(value: object) -> int:
