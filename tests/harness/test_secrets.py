@@ -10,12 +10,14 @@ import pytest
 
 from tests.harness.llm.conftest import server as server
 from tests.harness.llm.serving import ScriptedServer, chunk, events, refuses, streams
+from tests.harness.recording import source
 from tests.harness.shell import harness
 
 FILE_KEY, VARIABLE_KEY = "key-in-file-4f1d9b62c0a84e", "key-in-variable-93be7d15aa02"
 USER, PASSWORD, TOKEN = "gateway-user", "gateway-password-77c1", "token-in-query-5e0f"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 SECRETS = [secret.encode() for secret in (FILE_KEY, VARIABLE_KEY, PASSWORD, TOKEN, BASIC)]
+FAILS = source(1).replace("y = torch.empty_like(x)", "raise ValueError('not today')")
 REFUSED = "I hand out {said}.\n\n```python\nimport os\n\nclass ModelNew:\n    pass\n```\n"
 
 
@@ -70,13 +72,23 @@ def watch() -> Iterator[Watch]:
 
 
 @pytest.mark.slow  # two whole commands, one of which evaluates for real
+@pytest.mark.timeout(500)
 def test_nothing_that_a_run_leaves_behind_holds_a_secret(server: ScriptedServer, tmp_path: Path, watch: Watch) -> None:
     keys, folder = tmp_path / "keys", tmp_path / "work"
     keys.mkdir()
     folder.mkdir()
     (keys / "key").write_text(FILE_KEY)
+    (folder / "start.py").write_text(FAILS)  # in the sandbox, and at once
     host = server.url.removeprefix("http://")
-    settings = ("run", "task=softmax", "proposer=llm", "search.rounds=1", "search.repairs=0", "llm.concurrency=1")
+    settings = (
+        "run",
+        "task=softmax",
+        "start=start.py",
+        "proposer=llm",
+        "search.rounds=1",
+        "search.repairs=0",
+        "llm.concurrency=1",
+    )
 
     server.script = [stumbles, tells]
     told = harness(
@@ -96,12 +108,11 @@ def test_nothing_that_a_run_leaves_behind_holds_a_secret(server: ScriptedServer,
         environment={"OPENAI_API_KEY": VARIABLE_KEY, "OPENAI_BASE_URL": f"http://{USER}:{PASSWORD}@{host}"},
     )
 
-    # On a busy machine the start may time out, which is not what this is about.
-    assert told.returncode in (0, 1), told.stdout + told.stderr
+    assert told.returncode == 1, told.stdout + told.stderr
     assert "rule_violation" in told.stdout
     assert denied.returncode == 3, denied.stdout + denied.stderr
     assert "refused the request (401): no entry with" in denied.stderr
-    sent = [headers["Authorization"] for headers in server.headers]  # and given back
+    sent = [{name.lower(): value for name, value in headers.items()}["authorization"] for headers in server.headers]
     assert sent[:2] == [f"Bearer {FILE_KEY}"] * 2
     assert f"Basic {BASIC}" in sent
     assert server.paths[0] == f"/v1/chat/completions?token={TOKEN}"
