@@ -1,10 +1,11 @@
-"""What was made of Inductor's code is right at small sizes, and compiles at the true ones for two generations of GPUs.
+"""What was made of Inductor's code compiles at the true sizes for two generations of GPUs, and is right at small ones.
 
-The real oracle, sandbox, compiler and interpreter judge it. That takes several seconds a task, so all but two are slow.
+The real oracle, sandbox, compiler and interpreter judge it. That takes several seconds a task, so most are slow.
 """
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,41 @@ from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.service import Evaluator
 from evaluator.verdict import Status
-from tests.candidates.inductor.recordings import CONF, generation, task
+from tests.candidates.inductor.recordings import CONF, TASKS, generation, task
+from tests.evaluator.inside.sessions import RTX4090, run_session
 
 GPUS = {gpu.name: gpu for gpu in load_gpus(CONF)}
+INIT: dict[str, list[Any]] = {
+    "convtranspose_layernorm_gelu": [32, 64, 4, 2, 1, 64, 1e-5, 0.75],
+    "layernorm_gelu_scale": [64, 1e-5, 0.75],
+    "matmul_bias_relu": [2048, 4096],
+    "rmsnorm": [5120, 1e-6],
+}
 
 
-@pytest.fixture(scope="module", params=["rtx4090", "h100"])
-def gpu(request: pytest.FixtureRequest) -> Gpu:
-    return GPUS[request.param]
+def compiled(name: str) -> dict[str, Any]:
+    """What is compiled of a task's candidate, at its true sizes."""
+    made = generation(name)
+    assert made.true is not None
+    dtype = "float16" if name == "matmul_bias_relu" else "float32"
+    inputs = [[list(entry.shape), dtype] for entry in made.true.arguments if entry.source == "L['x']"]
+    return {"source": candidate(made, task(name).reference), "init": INIT.get(name, []), "inputs": inputs}
+
+
+@pytest.mark.parametrize("gpu", [RTX4090, RTX4090 | {"compute_capability": "9.0"}], ids=["sm_89", "sm_90"])
+def test_every_kernel_compiles_without_spills(gpu: dict[str, Any]) -> None:
+    answers = run_session("compile", {name: compiled(name) for name in TASKS}, gpu)
+    for name in TASKS:
+        (kernel,) = answers[name]["kernels"]
+        assert kernel["spill_bytes"] == 0
+        assert answers[name]["sizes"] == "true"
+        ((_, chosen),) = generation(name).configurations.items()
+        assert kernel["num_warps"] == chosen["num_warps"]
+
+
+@pytest.fixture(scope="module")
+def gpu() -> Gpu:
+    return GPUS["rtx4090"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +62,7 @@ def evaluator(gpu: Gpu) -> Iterator[Evaluator]:
     "name",
     [
         "softmax",
-        "swiglu",
+        pytest.param("swiglu", marks=pytest.mark.slow),
         pytest.param("rmsnorm", marks=pytest.mark.slow),
         pytest.param("layernorm_gelu_scale", marks=pytest.mark.slow),
         pytest.param("convtranspose_layernorm_gelu", marks=pytest.mark.slow),
@@ -50,5 +78,4 @@ def test_it_verifies(evaluator: Evaluator, gpu: Gpu, name: str) -> None:
     verdict = evaluator.evaluate(Request(source=source, digest=digest, task=asked, target=gpu))
     assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
     assert verdict.evidence.checked_on == "interpreter"
-    assert all(kernel.fits and kernel.spill_bytes == 0 for kernel in verdict.kernels)
     assert sum(note.startswith("right at") for note in verdict.evidence.notes) == len(next(iter(asked.vary.values())))

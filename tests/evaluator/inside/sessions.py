@@ -21,12 +21,12 @@ RTX4090: dict[str, Any] = {
 }
 
 
-def run_session(mode: str, jobs: dict[str, Any]) -> dict[str, Any]:
+def run_session(mode: str, jobs: dict[str, Any], gpu: dict[str, Any] = RTX4090) -> dict[str, Any]:
     """What session.py found out about `jobs`; `mode` is compile, interpret or pins."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TRITON_INTERPRET": "0"}
     run = subprocess.run(
         [sys.executable, str(Path(__file__).parent / "session.py"), mode],
-        input=json.dumps({"gpu": RTX4090, "jobs": jobs}),
+        input=json.dumps({"gpu": gpu, "jobs": jobs}),
         capture_output=True,
         text=True,
         timeout=250,

@@ -9,7 +9,7 @@ from evaluator.shrink import integers
 from tests.candidates.inductor.recordings import TASKS, edited, generation, task
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", TASKS)  # the first one takes seconds: torch imports what fake tensors need
 def test_near_sizes_lie_between_the_same_powers_of_two_and_are_odd(name: str) -> None:
     asked = task(name)
     true = integers(asked.reference)
