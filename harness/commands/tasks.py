@@ -1,19 +1,17 @@
 """`harness tasks`: what is bundled, and with `--lint` what would satisfy a task without its work."""
 
 from collections.abc import Sequence
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from candidates.text import neutralise
 from evaluator import catalog
-from evaluator.redteam import Weakness
-from evaluator.service import Evaluator
 from harness import arguments, terminal
 from harness.boundary import DONE, UNVERIFIED
 from harness.config import load, load_store
 from harness.places import CONF
+
+if TYPE_CHECKING:
+    from evaluator.redteam import Weakness
 
 
 def main(words: Sequence[str], debug: bool) -> int:
@@ -41,21 +39,31 @@ def main(words: Sequence[str], debug: bool) -> int:
         (task.name, task.category, task.tolerance.name, "yes" if task.start else "no", task.title) for task in tasks
     ]
     headers = ("task", "category", "tolerance", "start", "what it computes")
-    console = terminal.stdout()
-    if not console.is_terminal:
+    if terminal.shows_tables():
+        print_table(headers, rows)
+    else:
         for row in (headers, *rows):
             print("\t".join(row))
-        return 0
+    return 0
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """The tasks for a person."""
+    from rich import box
+    from rich.table import Table
+
+    console = terminal.stdout()
     table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*row)
     console.print(table)
     console.print("Any other file of the convention works too: task=path/to/file.py", style="dim")
-    return 0
 
 
 def lint(names: Sequence[str], json: bool, overrides: Sequence[str]) -> int:
     """Print what is wrong with tasks; 1 if something is a fault."""
+    from evaluator.service import Evaluator  # imported by whoever evaluates: a list of tasks has to come at once
+
     settings = [load(["evaluator.device=none", *overrides, f"task={name}"]) for name in names]
     cheap = settings[0].evaluator.model_copy(update={"pool": 0})  # no candidate will run
     with Evaluator(cheap, device="", target=settings[0].gpu) as evaluator:
@@ -69,8 +77,10 @@ def lint(names: Sequence[str], json: bool, overrides: Sequence[str]) -> int:
     return UNVERIFIED if faults else DONE
 
 
-def print_weaknesses(name: str, weaknesses: Sequence[Weakness]) -> None:
+def print_weaknesses(name: str, weaknesses: "Sequence[Weakness]") -> None:
     """One line for each, with the remedy below; one line for a task that has none."""
+    from rich.text import Text
+
     console = terminal.stdout()
     if not weaknesses:
         console.print(Text(neutralise(f"ok        {name}")), soft_wrap=True)

@@ -108,3 +108,24 @@ def test_a_password_in_the_url_is_kept_nowhere(root: Path, server: postgres.Serv
     left = server.run("pg_dump", "-h", str(server.folder), url.partition("@/")[2].partition("?")[0])
     left += "".join(path.read_text() for path in root.rglob("*") if path.is_file())
     assert [word for word in ("geheim", "heimlich") if word in left + str(raised.value)] == []
+
+
+def test_a_server_whose_disk_is_full_loses_nothing(root: Path, server: postgres.Server) -> None:
+    """The server's own error, raised by a trigger: writes fail in the same place, with the same code."""
+    url = server.create_database()
+    with Store.open(url, root) as store:
+        run = store.open_run("key", {})
+        store.add_step(run.id, Step(index=0, decision="failed"))
+        fail = "BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = 'disk_full'; END"
+        execute(
+            url,
+            root,
+            f"CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ {fail} $$",
+            "CREATE TRIGGER full_disk BEFORE INSERT ON step FOR EACH ROW EXECUTE FUNCTION full_disk()",
+        )
+        with pytest.raises(StoreError, match="no space left") as raised:
+            store.add_step(run.id, Step(index=1, decision="failed"))
+        assert "what was saved before is intact" in raised.value.remedy
+        execute(url, root, "DROP TRIGGER full_disk ON step")
+        store.add_step(run.id, Step(index=1, decision="failed"))
+        assert len(store.steps(run.id)) == 2
