@@ -28,6 +28,7 @@ from harness.llm.prices import snapshot
 from harness.loop import Ending, Loop
 from harness.progress import choose, one_line
 from harness.proposers import select
+from harness.proposers.recorded import departures
 from harness.reports import best
 from harness.reports.account import print_account
 from harness.reports.board import print_board
@@ -68,6 +69,8 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
     require_a_beginning(settings)
     require_a_course(settings)
     with Store.open(settings.store.url, settings.store.root) as store:
+        if settings.proposer.kind == "recorded":
+            _say_departures(settings, store, console)
         run = store.open_run(settings.key, recorded(settings), fresh=settings.fresh)
         try:
             ending = resume(settings, store, run, console, opener)
@@ -77,6 +80,12 @@ def execute(settings: Settings, console: Console | None = None, opener: Opener =
             raise
         _say(console, closing_line(ending, run))
         return report(settings, store, run, console)
+
+
+def _say_departures(settings: Settings, store: Store, console: Console) -> None:
+    """What keeps a replay from deciding as the recorded run did, before anything is done."""
+    if found := departures(store.run(settings.proposer.run), settings):
+        _say(console, f"the recorded run was asked for otherwise; for the same decisions add: {' '.join(found)}")
 
 
 def recorded(settings: Settings) -> dict[str, Any]:

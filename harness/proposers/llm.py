@@ -8,7 +8,7 @@ from candidates import reasoning
 from harness.llm.answers import Reply
 from harness.llm.budget import Spent
 from harness.llm.client import ModelClient
-from harness.llm.faults import PromptTooLong
+from harness.llm.faults import CallFailed, PromptTooLong
 from harness.llm.text import one_line
 from harness.proposers.base import Context, Cost, Exchange, Proposal
 from prompts.parts import OPTIONAL
@@ -82,7 +82,11 @@ class LlmProposer:
             analysis = self._ask(context, analyse=True)
         except PromptTooLong as error:
             return self._unanswered(context, error)
-        proposal = self._proposal(_spent(_analysed(context, finding(analysis.reply.text)), analysis.reply.usd))
+        try:
+            proposal = self._proposal(_spent(_analysed(context, finding(analysis.reply.text)), analysis.reply.usd))
+        except CallFailed as failed:
+            paid = _cost(analysis.reply).spent() + failed.spent
+            raise CallFailed(failed.problem, failed.remedy, paid) from failed
         notes = dict.fromkeys(note for note in (*analysis.notes, proposal.note) if note)
         exchange = Exchange(analysis.prompt, analysis.reply.text)
         return replace(proposal, analysis=exchange, note="; ".join(notes), cost=_cost(analysis.reply) + proposal.cost)

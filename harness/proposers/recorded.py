@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from evaluator.errors import ModelError
+from evaluator.errors import ModelError, UsageError
 from harness.proposers.base import Context, Exchange, Proposal
+from harness.settings import Settings
 from harness.state import State
 from prompts.stages import Stage
 
 if TYPE_CHECKING:
-    from candidates.store import Step, Store
+    from candidates.store import RunRecord, Step, Store
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,27 @@ def _analysis(store: "Store", step: "Step") -> Exchange | None:
         return None
     reply = store.text(step.analysis_reply) if step.analysis_reply else ""
     return Exchange(store.text(step.analysis_prompt), reply)
+
+
+def departures(record: "RunRecord", settings: Settings) -> list[str]:
+    """What decided in the recorded run and is set otherwise here, as it was then: `search.rounds=20`.
+
+    Raises:
+        UsageError: the recorded run is about another task.
+    """
+    then = record.settings
+    task = then.get("task", {})
+    if task.get("reference", settings.task.reference) != settings.task.reference:
+        raise UsageError(
+            f"Run {record.id} is about the task {task.get('name')}, not {settings.task.name}.",
+            f"Add task={task.get('name')}, or the path of its reference file.",
+        )
+    now = settings.model_dump(mode="json")
+    found = [f"search.{name}={value}" for name, value in then.get("search", {}).items() if now["search"][name] != value]
+    stages = [stage["name"] for stage in then.get("stages", now["stages"])]
+    if stages != [stage["name"] for stage in now["stages"]]:
+        found.insert(0, f"stage={','.join(stages)}")
+    return found
 
 
 class RecordedProposer:

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.slow  # about half a minute of processor time
+@pytest.mark.timeout(900)
 def test_killed_at_fifty_points_a_run_ends_as_if_undisturbed(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks.kill_test", "--kills", "50", "--json", str(figures)]

@@ -100,6 +100,21 @@ def test_interrupted_after_any_step_a_run_ends_as_if_undisturbed(bench: Any, ste
     assert run.evaluator.asked == undisturbed.evaluator.asked
 
 
+@pytest.mark.parametrize("steps", [1, 3, 6])
+def test_a_log_from_before_there_were_asks_goes_on(bench: Any, steps: int) -> None:
+    undisturbed = bench(MEASURED, Script(ROUNDS), search=SIX)
+    undisturbed.go()
+    run = bench(MEASURED, Script(ROUNDS), search=SIX)
+    old = run.store.open_run(run.given.key, {})
+    for number in range(7):
+        run.store.put_candidate(source(number))
+    for step in undisturbed.steps[:steps]:
+        run.store.add_step(old.id, step.model_copy(update={"ticket": None, "operator": ""}))
+    assert run.go().finished
+    assert told(run.steps) == TOLD
+    assert [step.ticket for step in run.steps[steps:]] == [step.ticket for step in undisturbed.steps[steps:]]
+
+
 def test_a_run_stopped_dead_in_an_evaluation_loses_that_step_only(bench: Any) -> None:
     def stop(request: Request) -> None:
         if request.digest == digest(4):

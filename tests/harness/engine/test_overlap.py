@@ -261,3 +261,34 @@ def test_a_budget_of_no_dollars_lets_those_work_who_cost_nothing(bench: Any) -> 
     assert "budget.usd=0 allows nothing, and the next step could cost $0.03" in ending.reason
     free = concurrent(bench, Scattered(Cost(calls=1)), budget=BudgetSettings(usd=0), search=SearchSettings(rounds=2))
     assert free.go().finished
+
+
+def test_a_recording_that_lacks_a_reply_says_so_and_keeps_what_was_replayed(bench: Any) -> None:
+    class Refusing(Scattered):
+        def propose(self, context: Context) -> Proposal | None:
+            if context.ticket == 3:
+                raise ModelError("The model's server refused the request (401).")
+            return super().propose(context)
+
+    run = concurrent(bench, Refusing(), search=SearchSettings(rounds=6, repairs=0))
+    with pytest.raises(ModelError, match="401"):
+        run.go()
+    recorded = RecordedProposer(read_steps(run.store, run.store.open_run(run.given.key, {}).id))
+    again = bench(landscape(), recorded, search=SearchSettings(rounds=6, repairs=0))
+    with pytest.raises(ModelError, match="Ask 3 of the recorded run has no reply") as raised:
+        again.go()
+    assert "What was replayed before is kept" in raised.value.remedy
+    assert [step.candidate for step in again.steps] == [step.candidate for step in run.steps]
+
+
+def test_where_verdicts_differ_a_replay_takes_the_answers_that_fit(bench: Any) -> None:
+    run = concurrent(bench, Scattered(), search=SearchSettings(rounds=12, patience=12))
+    run.go()
+    everything_works = {key: verdict(ms=1.0) for key in landscape()}
+    recorded = RecordedProposer(read_steps(run.store, run.store.open_run(run.given.key, {}).id))
+    again = bench(everything_works, recorded, search=SearchSettings(rounds=12, patience=12))
+    assert again.go().finished
+    assert not [step for step in again.steps if step.kind == "repair"], "nothing failed, so nothing is repaired"
+    proposed = [ask.number for ask in run.asks if ask.kind == "proposal"]
+    texts = {run.store.text(run.state.answers[number].reply) for number in proposed}
+    assert {again.store.text(step.reply) for step in again.steps if step.reply} == texts

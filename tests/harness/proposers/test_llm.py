@@ -4,10 +4,11 @@ import pytest
 
 from evaluator.verdict import Status, Verdict
 from harness.llm.client import ModelClient
+from harness.llm.faults import CallFailed
 from harness.proposers.base import Context, Exchange, Failure, Metered
 from harness.proposers.llm import LlmProposer, finding, summarise
 from harness.settings import LlmSettings
-from tests.harness.llm.serving import ScriptedServer, answers
+from tests.harness.llm.serving import ScriptedServer, answers, refuses
 from tests.harness.proposers.conftest import stage
 from tests.harness.proposers.sources import PLAIN
 
@@ -83,6 +84,19 @@ def test_a_repair_is_an_analysis_and_a_fix_and_both_are_counted(
     assert proposal.cost.calls == 2
     assert (proposal.cost.prompt_tokens, proposal.cost.completion_tokens) == (2000, 400)
     assert proposal.cost.usd == pytest.approx(2 * (1000 * 1.0 + 200 * 2.0) / 1e6)
+
+
+def test_an_analysis_is_paid_for_even_if_the_fix_is_refused(
+    server: ScriptedServer, context: Callable[..., Context]
+) -> None:
+    server.script = [answers("Line 3 is wrong."), refuses(401, "no such key")]
+    settings = LlmSettings(model="m", base_url=server.url, usd_per_million_input=1.0, usd_per_million_output=2.0)
+
+    with ModelClient(settings, {}) as client, pytest.raises(CallFailed, match="401") as raised:
+        LlmProposer(client, Written()).propose(context(PLAIN, stage(), failure=BROKEN))
+
+    assert raised.value.spent.usd == pytest.approx((1000 * 1.0 + 200 * 2.0) / 1e6)
+    assert raised.value.spent.tokens == 1200
 
 
 def test_without_analysis_a_repair_is_one_call(server: ScriptedServer, context: Callable[..., Context]) -> None:

@@ -1,14 +1,20 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from evaluator.errors import ModelError
+from candidates.store import RunRecord
+from evaluator.errors import ModelError, UsageError
 from evaluator.verdict import Status, Verdict
 from harness.proposers.base import Context, Failure
-from harness.proposers.recorded import RecordedProposer, RecordedStep
+from harness.proposers.recorded import RecordedProposer, RecordedStep, departures
+from harness.run import recorded
+from harness.settings import SearchSettings
 from tests.harness.proposers.conftest import stage
 from tests.harness.proposers.sources import PLAIN
+from tests.harness.recording import settings
 
 Make = Callable[..., Context]
 FAILURE = Failure(PLAIN, Verdict(status=Status.COMPILE_ERROR, task="t", device="rtx4090"))
@@ -84,3 +90,17 @@ def test_what_came_with_a_problem_is_proposed_with_it(context: Callable[..., Con
     assert lost is not None
     assert (cut.reply, cut.problem) == (PLAIN, steps[0].problem)
     assert (lost.reply, lost.problem) == (None, steps[1].problem)
+
+
+def test_what_the_recorded_run_was_asked_for_is_compared(tmp_path: Path) -> None:
+    then = settings(tmp_path, stages=("grid", "memory"), search=SearchSettings(rounds=20))
+    record = RunRecord(id="1a2b3c4d", key="k", state="finished", settings=recorded(then), created=datetime.now(UTC))
+
+    assert departures(record, then) == []
+    assert departures(record, settings(tmp_path, search=SearchSettings(rounds=8))) == [
+        "stage=grid,memory",
+        "search.rounds=20",
+    ]
+    other = then.task.model_copy(update={"reference": "class Model: pass", "name": "another"})
+    with pytest.raises(UsageError, match="Run 1a2b3c4d is about the task scale, not another"):
+        departures(record, then.model_copy(update={"task": other}))
