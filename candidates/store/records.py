@@ -92,6 +92,12 @@ class Step(Frozen):
     note: str = ""
     run: str = ""  # id of the run; filled in by the store
 
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """What it was made from: its parent, and of a crossover the code that this was joined with."""
+        joined = self.inspirations[:1] if self.operator == "crossover" else ()
+        return (*([self.parent] if self.parent else ()), *joined)
+
 
 class StoredVerdict(Frozen):
     """A verdict with what it is about. `fingerprint` names the device and the software it was reached with."""

@@ -112,7 +112,7 @@ class Runs(Section):
                 query = select(table.c.id, table.c.body).where(table.c.candidate.in_(pending))
                 new = {row.id: read(Step, row.body) for row in connection.execute(query)}
                 found |= new
-                pending = {step.parent for step in new.values() if step.parent} - seen
+                pending = {parent for step in new.values() for parent in step.parents} - seen
                 seen |= pending
         return tuple(found[id] for id in sorted(found))
 

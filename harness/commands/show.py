@@ -87,7 +87,7 @@ def as_json(store: Store, digest: str) -> dict[str, Any]:
     return {
         "id": digest,
         "source": store.source(digest),
-        "parents": list(dict.fromkeys(step.parent for step in steps if step.parent)),
+        "parents": list(dict.fromkeys(parent for step in steps for parent in step.parents)),
         "verdicts": verdicts,
         "proposals": [step.model_dump(mode="json", exclude={"verdict"}) for step in steps],
         "prompt": text_of(store, digest, "prompt") or None,

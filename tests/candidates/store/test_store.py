@@ -133,6 +133,18 @@ def test_lineage_reaches_back_to_the_start(store: Store) -> None:
     assert store.lineage("0" * 64) == ()
 
 
+def test_the_lineage_of_a_crossover_goes_both_ways_and_past_what_only_inspired(store: Store) -> None:
+    start, left, right, seen, child = (store.put_candidate(f"x = {n}") for n in range(5))
+    run = store.open_run("one", {})
+    store.add_step(run.id, Step(index=0, candidate=start, decision="start"))
+    for index, bred in enumerate((left, right, seen), 1):
+        store.add_step(run.id, Step(index=index, candidate=bred, parent=start, decision="kept"))
+    crossed = {"operator": "crossover", "inspirations": (right, seen)}
+    store.add_step(run.id, Step(index=4, candidate=child, parent=left, decision="kept", **crossed))
+    assert [step.index for step in store.lineage(child)] == [0, 1, 2, 4]
+    assert store.lineage(child)[-1].parents == (left, right)
+
+
 def test_verdicts(store: Store, task: Task, verdict: Callable[..., Verdict]) -> None:
     digest = store.put_candidate("x = 1")
     assert store.verdict(digest, task.digest, "here") is None
