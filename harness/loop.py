@@ -61,7 +61,7 @@ class Loop:
         self.progress = progress
         self.interrupted = interrupted
         self.course = Course.of(self.settings)
-        self.planner = Planner(self.settings)
+        self.planner = Planner(self.settings, proposer)
         metrics = dict.fromkeys(metric for stage in self.settings.stages for metric in stage.metrics)
         self.incumbents = Incumbents(judge, tuple(metrics), progress.now)
         self.contexts = Contexts(self.settings, self.incumbents)

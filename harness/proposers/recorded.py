@@ -1,12 +1,14 @@
 """The recorded proposer: what was proposed in a saved run, proposed again. It costs nothing and asks nobody."""
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
 
 from evaluator.errors import ModelError, UsageError
 from harness.proposers.base import Context, Exchange, Proposal
+from harness.search.arms import INTERCHANGEABLE, Pull
+from harness.search.base import Operator, Plan
 from harness.settings import Settings
 from harness.state import State
 from prompts.stages import Stage
@@ -29,6 +31,8 @@ class RecordedStep:
     repair: bool = False
     analysis: Exchange | None = None
     mends: int | None = None  # of a repair: number of the ask that failed; None: the one before it
+    operator: Operator = "improve"  # that was asked for
+    asked: str = ""  # model that was asked; `model` is what its server called it
     after: int = 0  # how many steps the log had when it was asked for
     index: float = 0  # of the step that answered it; infinite: none did
     declined: str = ""  # why nothing was proposed
@@ -41,24 +45,27 @@ def read_steps(store: "Store", run_id: str) -> tuple[RecordedStep, ...]:
     for ask in state.asks:
         step = state.answers.get(ask.number)
         asked = RecordedStep(
-            stage=ask.stage, repair=ask.kind == "repair", mends=ask.mends, after=ask.after, index=math.inf
+            stage=ask.stage,
+            repair=ask.kind == "repair",
+            mends=ask.mends,
+            operator=cast(Operator, ask.operator),
+            asked=ask.model,
+            after=ask.after,
+            index=math.inf,
         )
         if step is None:
             found.append(asked)
             continue
         reply = store.text(step.reply) if step.reply else None
         found.append(
-            RecordedStep(
+            replace(
+                asked,
                 prompt=store.text(step.prompt) if step.prompt else None,
                 reply=reply,
                 source=store.source(step.candidate) if reply is None and step.candidate else None,
                 change=step.change,
                 model=step.model,
                 problem=step.problem,
-                stage=ask.stage,
-                repair=asked.repair,
-                mends=ask.mends,
-                after=ask.after,
                 index=step.index,
                 declined=step.note if step.decision == "declined" else "",
                 analysis=_analysis(store, step),
@@ -123,6 +130,17 @@ class RecordedProposer:
         if ticket not in self._assigned:
             mended = None if mends is None else self._assigned.get(mends)
             self._assigned[ticket] = None if mended is None and mends is not None else self._use(stage, mended)
+
+    def choose(self, plan: Plan, stage: str, number: int, pulls: Sequence[Pull]) -> Plan:
+        """The plan with the model that followed it then, and the operator where a bandit may have chosen it.
+
+        What a model cost then is not paid again, so the choice could not be made again. See `Arms.choose`.
+        """
+        then = self._steps[number] if number < len(self._steps) else None
+        if then is None or then.repair or then.stage not in ("", stage):
+            return plan
+        exchanged = {plan.operator, then.operator} <= set(INTERCHANGEABLE)
+        return replace(plan, model=then.asked, operator=then.operator if exchanged else plan.operator)
 
     def asked_after(self, number: int) -> float:
         """How many steps the recorded log had before its ask of this number; infinite beyond its end."""

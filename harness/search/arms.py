@@ -5,7 +5,7 @@ Like a strategy, it keeps no state: what it decides follows from the run's log a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from harness.search.base import Operator, Plan
 from harness.search.plans import chance
@@ -43,6 +43,7 @@ class Pull:
         return Pull(self.arm, max(self.gain, repair.gain), usd, self.tokens + repair.tokens)
 
 
+@runtime_checkable
 class Arms(Protocol):
     """Chooses who follows a plan."""
 

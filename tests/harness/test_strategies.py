@@ -150,7 +150,7 @@ def test_it_runs_to_its_end_and_every_prefix_of_its_log_gives_the_plan_that_was_
     state, planned = State(), 0
     for event in in_order(made, run.steps):
         if isinstance(event, Ask) and event.kind == "proposal":
-            plan = Planner(run.given).plan(state, STAGES["finetune"], entered=bool(state.stages))
+            plan = Planner(run.given, run.proposer).plan(state, STAGES["finetune"], entered=bool(state.stages))
             assert plan == views.plan_of(event)
             planned += 1
         state = state.after(event)
@@ -167,6 +167,18 @@ def test_a_recording_replays_to_the_same_decisions_in_the_same_order(bench: Make
     again = bench(recorded, search=SEARCHES[name], proposer=ProposerSettings(kind="recorded", run="x"))
     assert again.go().finished
     assert decisions(again) == decisions(run)
+
+
+def test_a_recording_knows_which_arms_a_bandit_chose(bench: Make) -> None:
+    search = SEARCHES["greedy"].model_copy(update={"arms": "bandit"})
+    run = bench(Answering(), search=search, **llm(4, models={"good": 1.0, "poor": 1.0}))
+    run.go()
+    recorded = RecordedProposer(read_steps(run.store, run.store.open_run(run.given.key, {}).id))
+    again = bench(recorded, search=SEARCHES["greedy"], proposer=ProposerSettings(kind="recorded", run="x"))
+    again.go()
+    assert decisions(again) == decisions(run)
+    assert [(ask.model, ask.operator) for ask in asks(again)] == [(ask.model, ask.operator) for ask in asks(run)]
+    assert len({(ask.model, ask.operator) for ask in asks(run) if ask.kind == "proposal"}) > 2
 
 
 @by_strategy
