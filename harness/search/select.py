@@ -30,6 +30,9 @@ STRATEGIES: dict[str, Row] = {
 }
 
 
+BY_RULES = ("rules", "inductor")  # proposers that no model stands behind
+
+
 def strategy(settings: SearchSettings) -> Strategy:
     """The strategy that the settings ask for.
 
@@ -54,16 +57,16 @@ def refuse_misfits(search: SearchSettings, proposer: str) -> None:
     Raises:
         UsageError: rules are asked for what takes a model.
     """
-    if proposer != "rules":
+    if proposer not in BY_RULES:
         return
     if search.crossover or search.explore:
         raise UsageError(
-            "The rules proposer varies parameters of one parent: it can't cross two, nor try another way.",
+            f"The {proposer} proposer varies parameters of one parent: it can't cross two, nor try another way.",
             "Use a model, or leave improving alone with search.crossover=0 search.explore=0.",
         )
     if search.arms == "bandit":
         raise UsageError(
-            "search.arms=bandit chooses among models and operators, and the rules proposer has but one of each.",
+            f"search.arms=bandit chooses among models and operators, and the {proposer} proposer has but one of each.",
             "Leave search.arms at weights.",
         )
 

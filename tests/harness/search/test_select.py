@@ -46,8 +46,9 @@ def test_what_a_strategy_does_not_heed_is_refused() -> None:
 @pytest.mark.parametrize("changes", [{"crossover": 0.2}, {"explore": 0.2}, {"arms": "bandit"}])
 def test_rules_are_not_asked_for_what_takes_a_model(changes: dict[str, object]) -> None:
     search = SearchSettings.model_validate({"strategy": "evolution", **changes})
-    with pytest.raises(UsageError, match="rules proposer"):
-        select.refuse_misfits(search, "rules")
+    for proposer in ("rules", "inductor"):
+        with pytest.raises(UsageError, match=f"{proposer} proposer"):
+            select.refuse_misfits(search, proposer)
     select.refuse_misfits(search, "llm")
 
 
