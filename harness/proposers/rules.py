@@ -65,8 +65,9 @@ class RulesProposer:
         except Unparsed as error:
             self.reason = f"The current code is not a Python module: {error.problem}."
             return None
+        known = context.seen | {context.digest, digest(context.source)}
         for variation in variations(kernels, context):
-            if digest(variation.source) not in context.seen | {context.digest, digest(context.source)}:
+            if digest(variation.source) not in known:
                 return Proposal(proposer=self.name, change=variation.change, source=variation.source)
         self.reason = _nothing_left(kernels, context)
         return None
