@@ -1,5 +1,6 @@
 """Reads the stages (conf/stage/*.yaml) and checks that what they say can be evaluated."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -9,7 +10,7 @@ from evaluator.catalog import unknown
 from evaluator.errors import UsageError
 from prompts import conditions
 from prompts.facts import FACTS, KINDS
-from prompts.metrics import CONF, load_metrics
+from prompts.metrics import CONF, Metric, load_metrics
 from prompts.stages import Rule, Section, Stage
 
 
@@ -24,6 +25,7 @@ def load_stages(conf_dir: Path = CONF) -> dict[str, Stage]:
     files = sorted(folder.glob("*.yaml"))
     if not files:
         raise UsageError(f"{folder} holds no stage", "Stages are YAML files, one for each.")
+    require_known_facts(load_metrics())
     stages = [_load(file) for file in files]
     return {stage.name: stage for stage in sorted(stages, key=lambda stage: (stage.order, stage.name))}
 
@@ -47,6 +49,20 @@ def load_stage(name: str, conf_dir: Path = CONF) -> Stage:
     if name not in stages:
         raise unknown("stage", name, stages)
     return stages[name]
+
+
+def require_known_facts(metrics: Mapping[str, Metric]) -> None:
+    """Check that every fact that a metric gives is one that rules can speak of.
+
+    Raises:
+        UsageError: a metric gives another one.
+    """
+    for metric in metrics.values():
+        if metric.fact and metric.fact not in FACTS:
+            raise UsageError(
+                f"the metric {metric.name} gives the unknown fact {metric.fact!r}",
+                unknown("fact", metric.fact, FACTS).remedy,
+            )
 
 
 def _load(file: Path) -> Stage:

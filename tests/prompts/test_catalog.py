@@ -9,7 +9,7 @@ import yaml
 from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.verdict import Status
-from prompts.catalog import load_stage, load_stages, stage_names
+from prompts.catalog import load_stage, load_stages, require_known_facts, stage_names
 from prompts.conditions import evaluate
 from prompts.metrics import CONF, existing, load_metrics
 from prompts.stages import Stage
@@ -137,6 +137,14 @@ def test_unreadable_stages(tmp_path: Path) -> None:
     (tmp_path / "stage" / "grid.yaml").write_text("name: [", encoding="utf-8")
     with pytest.raises(UsageError, match=r"grid\.yaml can't be read"):
         load_stages(tmp_path)
+
+
+def test_a_metric_gives_a_fact_that_rules_know() -> None:
+    metric = next(iter(load_metrics().values())).model_copy(update={"fact": "sm_throughputs"})
+
+    with pytest.raises(UsageError, match="unknown fact 'sm_throughputs'") as caught:
+        require_known_facts({metric.name: metric})
+    assert "sm_throughput" in caught.value.remedy
 
 
 def test_wrong_metrics_table(tmp_path: Path) -> None:
