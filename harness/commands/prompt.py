@@ -11,7 +11,7 @@ from evaluator import triton_api
 from evaluator.errors import UsageError
 from evaluator.service import Evaluator
 from evaluator.verdict import Profile, Status, Verdict
-from harness import archive, arguments, terminal
+from harness import archive, arguments, recall, terminal
 from harness.commands.evaluate import read
 from harness.config import load
 from harness.incumbents import findings_of
@@ -20,6 +20,7 @@ from harness.proposers.base import Context, Failure
 from harness.proposers.select import writer
 from harness.settings import Settings
 from prompts import facts
+from prompts.catalog import load_stages
 
 ANSWER = "(the answer to the first call)"
 SECOND = f"\n{'=' * 20} the second call: {'=' * 20}\n\n"
@@ -65,7 +66,7 @@ def main(words: Sequence[str], debug: bool) -> int:
 
 
 def gather(settings: Settings, candidate: str) -> Context:
-    """What is known about the candidate, from the store alone."""
+    """What is known about the candidate, from the store alone; of a failure what the run that it belongs to knew."""
     stage, task = settings.stages[0], settings.task
     source = "" if stage.template == "draft" and not candidate else task.start
     verdict: Verdict | None = None
@@ -81,6 +82,8 @@ def gather(settings: Settings, candidate: str) -> Context:
     failed = verdict is not None and verdict.status is not Status.VERIFIED
     failure = None
     if stage.template == "repair":
+        if failed and (asked := recalled(settings, identity.digest(source))):
+            return asked
         if verdict is None or not failed:
             raise UsageError(
                 "A repair prompt needs a candidate that failed.", "Name one that was evaluated here: candidate=ID."
@@ -99,6 +102,12 @@ def gather(settings: Settings, candidate: str) -> Context:
         facts=facts.collect(verdict, profile, settings.gpu) if verdict else {},
         failure=failure,
     )
+
+
+def recalled(settings: Settings, digest: str) -> Context | None:
+    """What the repair of this candidate was asked with, or would have been, in the run that proposed it."""
+    with archive.open_existing(settings.store) as store:
+        return recall.repair_context(store, settings, load_stages(), digest, triton_api.names())
 
 
 def known(store: Store, settings: Settings, digest: str) -> tuple[Verdict | None, Profile | None]:

@@ -11,7 +11,7 @@ _KEPT = ("PATH", "HOME", "LANG", "XDG_CACHE_HOME", "TMPDIR", "LD_LIBRARY_PATH")
 
 
 def harness(
-    *words: str, folder: Path, environment: Mapping[str, str] | None = None
+    *words: str, folder: Path, environment: Mapping[str, str] | None = None, timeout_s: float = 240
 ) -> subprocess.CompletedProcess[str]:
     """The finished process. No key and no server is in its environment unless given."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
@@ -22,5 +22,5 @@ def harness(
         capture_output=True,
         text=True,
         check=False,
-        timeout=240,
+        timeout=timeout_s,
     )

@@ -279,6 +279,7 @@ def test_default_task_has_every_section_and_figure(gpu: Gpu, stages: dict[str, S
         assert value in text
     assert task.start.strip() in text
     assert task.reference.strip() in text
+    assert len(text) < 16_000  # about 4,000 tokens
 
 
 @pytest.mark.parametrize("name", ["rtx4090", "h100"])
@@ -358,6 +359,21 @@ def test_history_is_bounded(context: PromptContext, timed: Verdict) -> None:
     assert "15. change 15 " in text
     assert "The 6 latest of 20 attempts" in text
     assert "x" * 200 not in text
+
+
+def test_a_prompt_stays_short_however_long_the_run(
+    context: PromptContext, failure: Failure, stages: dict[str, Stage], timed: Verdict
+) -> None:
+    """A long run adds less than a thousand tokens, and an analysis costs less than the repair that it is for."""
+    task = load_task("convtranspose_layernorm_gelu", CONF)
+    attempts = [Attempt(f"change {number} " + "x" * 500, timed, False, f"{number:064x}") for number in range(100)]
+    short = replace(context, task=task, source=task.start, history=(), board=())
+    long = replace(short, history=attempts, board=attempts)
+    assert len(render(long)) - len(render(short)) < 4_000
+    assert len(render(long)) < 21_000
+    repair = replace(long, stage=stages["repair"], failure=failure, analysis="word " * 2_000)
+    analysis = replace(repair, stage=stages["repair"].model_copy(update={"template": "analysis"}))
+    assert len(render(analysis)) < len(render(repair)) < 17_000
 
 
 def test_long_errors_are_clipped(context: PromptContext, failure: Failure, stages: dict[str, Stage]) -> None:
