@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 _DEAD = "ZX"  # states in /proc: a zombie does nothing any more
+_HIDDEN = "hidden"
 
 
 def this_process() -> str:
@@ -13,10 +14,18 @@ def this_process() -> str:
 
 
 def is_gone(owner: str) -> bool:
-    """Whether that process has certainly ended. Of one in another place nothing is known: False."""
+    """Whether that process has certainly ended; False where nothing can be known, as of one in another place."""
     place, _, rest = owner.partition(" ")
     pid, _, start = rest.partition(" ")
-    return place == _place() and pid.isdecimal() and _start(int(pid)) != start
+    if place != _place() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)  # asks only: /proc may hide the processes of other users
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        pass
+    return _start(int(pid)) not in (start, _HIDDEN)
 
 
 @cache
@@ -27,9 +36,9 @@ def _place() -> str:
 
 
 def _start(pid: int) -> str:
-    """Clock ticks from the boot to the start of a process that lives; empty for one that doesn't."""
+    """Clock ticks from the boot to the start of a process; a word for one that is dead, or can't be looked at."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return ""
-    return "" if fields[0] in _DEAD else fields[19]
+        return _HIDDEN
+    return "dead" if fields[0] in _DEAD else fields[19]

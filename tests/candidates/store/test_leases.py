@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -96,5 +97,16 @@ def test_who_is_gone() -> None:
     assert not owner.is_gone(owner.this_process())
     assert owner.is_gone(f"{place} {pid} {int(start) + 1}"), "the ID was given out again"
     assert owner.is_gone(f"{place} 4194305 {start}"), "beyond the largest ID there is"
+    assert owner.is_gone(f"{place} {10**30} {start}")
     assert not owner.is_gone(f"elsewhere {pid} {start}1")
     assert not owner.is_gone("damaged")
+
+
+def test_a_process_that_ended_and_nobody_asked_for_is_gone() -> None:
+    ended = python("from candidates.store import owner; print(owner.this_process(), flush=True)")
+    assert ended.stdout is not None
+    name = ended.stdout.readline().strip()
+    while not owner.is_gone(name):  # a zombie, until it is waited for; the test's own limit ends this
+        time.sleep(0.01)
+    ended.communicate()
+    assert owner.is_gone(name)
