@@ -8,6 +8,7 @@ from harness.llm.prices import Price, estimate_tokens
 from harness.llm.questions import Question
 
 LENGTH = "length"
+_CHARACTERS_PER_TOKEN_AT_MOST = 12  # of prose and code; the usual figure is four
 _CUT = ("length", "max_tokens", "max_output_tokens", "model_length", "MAX_TOKENS")
 _WITHHELD = ("content_filter", "SAFETY", "RECITATION")
 
@@ -111,8 +112,16 @@ def account(answer: Answer, question: Question, price: Price | None, tries: Trie
         model=answer.model or question.model,
         usd=price.usd(prompt_tokens, completion_tokens) if price else None,
         estimated=tries.lost > 0 or not counted,
-        notes=answer.notes,
+        notes=(*answer.notes, *_doubts(answer, question)),
     )
+
+
+def _doubts(answer: Answer, question: Question) -> tuple[str, ...]:
+    """What a server's count makes one suspect: some cut a prompt that is too long without a word."""
+    read, least = answer.prompt_tokens, len(question.text) // _CHARACTERS_PER_TOKEN_AT_MOST
+    if read is None or read >= least:
+        return ()
+    return (f"the server counts {read} tokens of a prompt that has at least {least}: it may have read only a part",)
 
 
 def loss(question: Question, price: Price | None, tries: Tries) -> Spent:

@@ -221,6 +221,16 @@ def test_tokens_are_estimated_where_the_server_counts_none(server: ScriptedServe
     assert reply.estimated
 
 
+def test_a_server_that_reads_only_a_part_of_a_prompt_is_noticed(server: ScriptedServer) -> None:
+    server.script = [answers(usage={"prompt_tokens": 100, "completion_tokens": 5})]
+
+    with client(server) as asked:
+        assert asked.complete("x = 1\n" * 200).notes == ()
+        (note,) = asked.complete("x = 1\n" * 2000).notes
+
+    assert "counts 100 tokens of a prompt that has at least 1000" in note
+
+
 def test_deviations_of_local_servers(server: ScriptedServer) -> None:
     parts = [{"type": "text", "text": "Use "}, {"type": "image", "url": "x"}, {"type": "text", "text": "8 warps."}]
     message = {"role": "assistant", "content": parts, "reasoning_content": "It is compute-bound."}
