@@ -101,8 +101,9 @@ class Connection:
         _, partial = _INTERFACES[self._settings.api]
         reader = Reader(partial(), where)
         with self._failures_for_people():
+            sdk = self._connected()  # takes its time once, which is not the server's
             try:
-                async with asyncio.timeout(self._settings.timeout_s), self._request(sent) as response:
+                async with asyncio.timeout(self._settings.timeout_s), self._request(sdk, sent) as response:
                     await self._read(response, reader)
             except TimeoutError:
                 if reader.whole:  # the server only keeps the line open
@@ -130,8 +131,7 @@ class Connection:
             if not reader.whole:
                 raise self._stalled("go on with an answer", "silence_s") from None
 
-    def _request(self, sent: dict[str, Any]) -> AbstractAsyncContextManager[_Body]:
-        sdk = self._connected()
+    def _request(self, sdk: "openai.AsyncOpenAI", sent: dict[str, Any]) -> AbstractAsyncContextManager[_Body]:
         api = sdk.responses if self._settings.api == "responses" else sdk.chat.completions
         create: Any = api.with_streaming_response.create  # overloaded for every combination of arguments
         request: AbstractAsyncContextManager[_Body] = create(**sent)
