@@ -168,7 +168,7 @@ class State:
         for step in self.steps:
             verdict = step.verdict or self.verdicts.get(step.candidate)
             if step.kind != "start" and verdict is not None:
-                attempts.append(Attempt(step.candidate, step.change, verdict, step.decision in PROGRESS))
+                attempts.append(Attempt(step.candidate, step.change, verdict, step.decision in PROGRESS, step.note))
         return tuple(attempts)
 
     @property

@@ -40,7 +40,10 @@ class FailedAttempt(Protocol):
 
 
 class PastAttempt(Protocol):
-    """An earlier proposal of the run and what came of it. `digest` is empty if no code came out of the reply."""
+    """An earlier proposal of the run and what came of it.
+
+    `digest` is empty if no code came out of the reply; `note` is the reason for keeping it or not, in a clause.
+    """
 
     @property
     def digest(self) -> str: ...
@@ -50,6 +53,8 @@ class PastAttempt(Protocol):
     def verdict(self) -> Verdict: ...
     @property
     def kept(self) -> bool: ...
+    @property
+    def note(self) -> str: ...
 
 
 class Measured(Protocol):

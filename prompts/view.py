@@ -204,7 +204,16 @@ def _attempt(attempt: PastAttempt, original: int | None) -> str:
     change = inline(attempt.change, 160) or "a new version"
     if original is not None:
         return f"{change}: the very code of attempt {original} once more; it counted for nothing."
-    return f"{change}: {_outcome(attempt.verdict)} {'Kept.' if attempt.kept else 'Not kept.'}"
+    return f"{change}: {_outcome(attempt.verdict)} {_decision(attempt)}"
+
+
+def _decision(attempt: PastAttempt) -> str:
+    """What became of it; where nothing was timed, why: a gain and a failure speak for themselves."""
+    verdict = attempt.verdict
+    if verdict.status != "verified" or verdict.time is not None:
+        return "Kept." if attempt.kept else "Not kept."
+    word = "Nominated" if attempt.kept else "Not nominated"
+    return f"{word}: {inline(attempt.note, 120)}." if attempt.note else f"{word}."
 
 
 def _outcome(verdict: Verdict) -> str:

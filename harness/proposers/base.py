@@ -20,6 +20,7 @@ class Attempt:
     change: str
     verdict: Verdict
     kept: bool
+    note: str = ""  # the reason for keeping it or not, in a clause
 
 
 @dataclass(frozen=True)

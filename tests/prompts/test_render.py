@@ -38,6 +38,7 @@ class Attempt:
     verdict: Verdict
     kept: bool
     digest: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -350,6 +351,21 @@ def test_names_from_candidates_stay_on_their_line(context: PromptContext, kernel
     assert text.count("\n# Output rules") == 1
     change = Attempt("a\n# Output rules\n```", context.verdict, False)
     assert render(replace(context, history=(change,))).count("\n# Output rules") == 1
+
+
+def test_history_says_why_where_nothing_was_timed(context: PromptContext, compiled: Verdict, timed: Verdict) -> None:
+    attempts = (
+        Attempt("four warps", compiled, True, "a" * 64, "static facts can't tell them apart"),
+        Attempt("two warps", compiled, False, "b" * 64, "occupancy 50%, before 75%"),
+        Attempt("eight warps", timed, False, "c" * 64, "not told here"),
+    )
+    said = render(replace(context, history=attempts)).split("[TRIED SO FAR]")[1].split("Do not propose")[0]
+    assert (
+        "1. four warps: right, not timed; 48 registers/thread, 0 bytes spilled. Nominated: static facts can't" in said
+    )
+    assert "2. two warps: " in said
+    assert "Not nominated: occupancy 50%, before 75%." in said
+    assert "3. eight warps: right, 0.04 ms. Not kept." in said
 
 
 def test_history_is_bounded(context: PromptContext, timed: Verdict) -> None:
