@@ -93,18 +93,15 @@ def account(answer: Answer, question: Question, price: Price | None, tries: Trie
     prompt_tokens = answer.prompt_tokens or estimate_tokens(question.text)
     completion_tokens = answer.completion_tokens or estimate_tokens(answer.text + answer.reasoning)
     counted = answer.prompt_tokens is not None and answer.completion_tokens is not None
-    finish_reason = answer.finish_reason
-    # Servers that don't say why they stopped, or call every end a complete one: the count tells.
-    if counted and (
-        completion_tokens == question.max_tokens or (not finish_reason and completion_tokens > question.max_tokens)
-    ):
-        finish_reason = LENGTH
+    # Of servers that don't say why they stopped, or call every end a complete one, the count tells.
+    over = 0 if answer.finish_reason else completion_tokens - question.max_tokens
+    cut = counted and (completion_tokens == question.max_tokens or over > 0)
     prompt_tokens *= 1 + tries.lost
     completion_tokens += question.max_tokens * tries.lost
     return Reply(
         text=answer.text,
         reasoning=answer.reasoning,
-        finish_reason=finish_reason,
+        finish_reason=LENGTH if cut else answer.finish_reason,
         prompt_tokens=prompt_tokens,
         completion_tokens=completion_tokens,
         seconds=round(tries.seconds, 3),

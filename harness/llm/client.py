@@ -152,6 +152,7 @@ class ModelClient:
         """Ask until there is an answer, or no sense in asking on."""
         price, started = self.price(question.model), time.monotonic()
         failed = lost = 0
+        refused = 0  # by an answer that is the end of it
         try:
             async for attempt in retrying(self._settings.attempts, self._patience):
                 with attempt:
@@ -163,6 +164,9 @@ class ModelClient:
                         if obstacle := self._obstacle(failure, question, lost, cap_usd):
                             raise obstacle from None
                         raise
+                    except ModelError:
+                        refused = 1
+                        raise
         except PassingFailure as failure:
             problem, remedy = failure.problem + (f" (after {failed} attempts)" if failed > 1 else ""), failure.remedy
         except PromptTooLong:
@@ -172,7 +176,7 @@ class ModelClient:
         else:
             tries = Tries(failed + answer.requests, lost, time.monotonic() - started)
             return account(answer, question, price, tries)
-        raise CallFailed(problem, remedy, loss(question, price, Tries(max(failed, 1), lost, 0.0)))
+        raise CallFailed(problem, remedy, loss(question, price, Tries(failed + refused, lost, 0.0)))
 
     async def _attempt(self, question: Question) -> Answer:
         async with self._limiter.slot():

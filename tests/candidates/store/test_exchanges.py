@@ -1,16 +1,16 @@
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
-from candidates.store import Store
+from candidates.store import Store, schema
 from evaluator.errors import StoreError
 
 KEY, OTHER = "a" * 64, "b" * 64
 
 
-def test_the_latest_answer_is_found_and_the_earlier_ones_are_kept(store: Store, root: Path) -> None:
+def test_the_latest_answer_is_found_and_the_earlier_ones_are_kept(store: Store, root: Path, url: str) -> None:
     assert store.exchange(KEY) is None
 
     store.put_exchange(KEY, "question", "first")
@@ -19,9 +19,12 @@ def test_the_latest_answer_is_found_and_the_earlier_ones_are_kept(store: Store, 
 
     assert store.exchange(KEY) == "second \ud800"
     assert store.exchange(OTHER) == "other"
-    with sqlite3.connect(root / "harness.db") as database:
-        rows = database.execute("SELECT request, response FROM exchange WHERE key = ? ORDER BY id", (KEY,)).fetchall()
-    database.close()
+    engine = sqlalchemy.create_engine(url or f"sqlite:///{root / 'harness.db'}")
+    table = schema.exchanges
+    query = sqlalchemy.select(table.c.request, table.c.response).where(table.c.key == KEY).order_by(table.c.id)
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    engine.dispose()
     assert [(store.text(request), store.text(response)) for request, response in rows] == [
         ("question", "first"),
         ("question", "second \ud800"),

@@ -7,6 +7,7 @@ import pytest
 
 from evaluator.errors import ModelError, UsageError
 from harness.llm.client import ModelClient
+from harness.llm.faults import CallFailed
 from harness.settings import LlmSettings
 from tests.harness.llm.asking import AT_ONCE, ENVIRON, KEY, ask, client, failure
 from tests.harness.llm.serving import ScriptedServer, answers, cuts, drips, drops, refuses, sends, stalls
@@ -151,6 +152,17 @@ def test_a_lost_answer_is_counted_at_its_upper_bound(server: ScriptedServer) -> 
     reply = ask(server, usd_per_million_input=1.0, usd_per_million_output=10.0, max_tokens=5000)
 
     assert reply.usd == pytest.approx((2 * 1000 * 1.0 + (5000 + 200) * 10.0) / 1e6)
+
+
+def test_what_failed_for_good_says_what_it_may_have_cost(server: ScriptedServer) -> None:
+    server.script = [cuts, refuses(401, "no")]
+    prices = {"usd_per_million_input": 0.0, "usd_per_million_output": 10.0, "max_tokens": 5000}
+
+    with client(server, **prices) as asked, pytest.raises(CallFailed) as caught:
+        asked.complete("Make it faster.")
+
+    assert caught.value.spent.calls == 2
+    assert caught.value.spent.usd == pytest.approx(5000 * 10.0 / 1e6)
 
 
 def test_no_retry_is_made_that_could_pass_the_cap(server: ScriptedServer) -> None:
