@@ -3,14 +3,17 @@
 Like a strategy, it keeps no state: what it decides follows from the run's log and from the plan's number.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Protocol, runtime_checkable
 
 from harness.search.base import Operator, Plan
 from harness.search.plans import chance
 
 DISCOUNT = 0.97  # of what a pull says, for each pull after it: what a model finds early, it does not find late
+GOLDEN = (5**0.5 - 1) / 2
 KINSHIP = 0.3  # of what a pull in another stage says about this one
 INTERCHANGEABLE: tuple[Operator, ...] = ("improve", "explore")  # ask for the same material, so one can take the other's
 
@@ -61,7 +64,11 @@ class Arms(Protocol):
 
 @dataclass(frozen=True)
 class Weights:
-    """Each model is asked as often as its weight says, whatever comes of it. With one model there is no choice."""
+    """Each model is asked as often as its weight says, whatever comes of it. With one model there is no choice.
+
+    Plans are spread by the golden ratio (Weyl's sequence), so that every stretch of a run has about its shares: drawn
+    by lot, a model with a third of the weight may be left out of a dozen plans.
+    """
 
     models: Mapping[str, float]
     seed: int
@@ -70,8 +77,9 @@ class Weights:
         """See `Arms.choose`; the operator stays."""
         if plan.model or len(self.models) < 2:
             return plan
-        random = chance(self.seed, number, "weights")
-        return replace(plan, model=random.choices(list(self.models), list(self.models.values()))[0])
+        place = (chance(self.seed, 0, "weights").random() + number * GOLDEN) % 1 * sum(self.models.values())
+        bounds = list(accumulate(self.models.values()))
+        return replace(plan, model=list(self.models)[min(bisect_right(bounds, place), len(bounds) - 1)])
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,15 @@ def regret(offers: dict[str, Offer], pulls: int, seed: int) -> float:
 
 
 def test_by_weight_each_model_is_asked_as_often_as_its_weight_says() -> None:
-    counted = chosen(Weights({"a": 3.0, "b": 1.0}, seed=0), [], 1000)
-    assert counted["a"] == pytest.approx(750, abs=41)  # three standard deviations
+    assert chosen(Weights({"a": 3.0, "b": 1.0}, seed=0), [], 1000)["a"] == pytest.approx(750, abs=3)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_stretch_of_plans_and_every_island_has_its_share_of_models(seed: int) -> None:
+    weights = Weights({"a": 2.0, "b": 1.0}, seed)
+    models = [weights.choose(IMPROVE, "grid", number, []).model for number in range(60)]
+    assert all(3 <= models[first : first + 12].count("b") <= 5 for first in range(48))
+    assert all(5 <= models[island::3].count("b") <= 9 for island in range(3))  # of 20
 
 
 def test_one_model_needs_no_choice_and_no_name() -> None:
