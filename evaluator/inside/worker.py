@@ -194,7 +194,7 @@ class Worker:
         model.set_precision(message["precision"])
         sources = enumerate(message["sources"])
         modules = [model.import_source(source, f"reference_{number}") for number, source in sources]
-        return generation.generate(list(zip(modules, message["sizes"], strict=True)), self.device)
+        return {"generation": generation.generate(list(zip(modules, message["sizes"], strict=True)), self.device)}
 
     def _names(self) -> contextlib.AbstractContextManager[Any]:
         """Lets code that says `cuda` run where there is none."""

@@ -42,10 +42,10 @@ def generate(task: Task, workers: Pool, limits: Limits, device: str) -> Generati
     try:
         worker = workers.take()
         try:
-            answer = worker.ask(message, limits.first_forward_s * len(sets))
+            answer = worker.ask(message, limits.first_forward_s * len(sets))["generation"]
         finally:
             worker.kill()
-        made = Generation.model_validate({name: answer[name] for name in Generation.model_fields if name in answer})
+        made = Generation.model_validate(answer)
     except WorkerFailure as failure:
         return Generation(device=device, reason=f"torch.compile gives no code to work with: {failure.reason}")
     except ValidationError as error:

@@ -11,6 +11,7 @@ import pytest
 
 from candidates.inductor.module import candidate
 from evaluator.catalog import load_gpus
+from evaluator.generation import NO_GPU
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.service import Evaluator
@@ -79,3 +80,7 @@ def test_it_verifies(evaluator: Evaluator, gpu: Gpu, name: str) -> None:
     assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
     assert verdict.evidence.checked_on == "interpreter"
     assert sum(note.startswith("right at") for note in verdict.evidence.notes) == len(next(iter(asked.vary.values())))
+
+
+def test_without_a_gpu_nothing_is_generated(evaluator: Evaluator) -> None:
+    assert evaluator.generate(task("softmax")).reason == NO_GPU

@@ -1,12 +1,18 @@
-"""At which sizes torch.compile is asked, and what of its answers is of use."""
+"""At which sizes torch.compile is asked, what of its answers is of use, and the way from a worker to the oracle."""
 
 import pytest
 
+from candidates.inductor.merging import Unrewritable
+from candidates.inductor.module import candidate
+from evaluator.catalog import load_gpus
 from evaluator.errors import UsageError
 from evaluator.generation import MOST_CHARACTERS
-from evaluator.oracle.generation import TEXTS, differing, left_to_torch, near, obstacle
+from evaluator.oracle.confinement import Confinement
+from evaluator.oracle.generation import TEXTS, differing, generate, left_to_torch, near, obstacle
+from evaluator.oracle.worker import Pool
+from evaluator.request import Limits
 from evaluator.shrink import integers
-from tests.candidates.inductor.recordings import TASKS, edited, generation, task
+from tests.candidates.inductor.recordings import CONF, TASKS, edited, generation, task
 
 
 @pytest.mark.parametrize("name", TASKS)  # the first one takes seconds: torch imports what fake tensors need
@@ -75,3 +81,24 @@ def test_endless_code_and_no_code_are_obstacles() -> None:
     made, asked = generation("softmax"), task("softmax")
     assert "no code" in obstacle(made.model_copy(update={"near": ()}), asked)
     assert "characters" in obstacle(edited(made, lambda code: code + "#" * MOST_CHARACTERS), asked)
+
+
+@pytest.mark.slow
+def test_a_worker_generates_in_the_sandbox() -> None:
+    """Without a GPU Inductor writes C++, and compiles and runs it: the same way, as far as to the text."""
+    source = task("softmax").reference.replace("4096", "256").replace("12289", "1000")
+    asked = task("softmax").model_copy(update={"reference": source})
+    target = next(gpu for gpu in load_gpus(CONF) if gpu.name == "rtx4090")
+    limits = Limits()
+    pool = Pool("compile", Confinement(limits, target, None), limits, 1)
+    try:
+        made = generate(asked, pool, limits, "cpu")
+    finally:
+        pool.close()
+    assert made.reason == ""
+    assert made.true is not None
+    assert [entry.shape for entry in made.true.arguments] == [(256, 1000)]
+    assert [graph.sizes for graph in made.near] == near(asked)
+    assert made.outputs == {"tensor": 0}
+    with pytest.raises(Unrewritable, match="cpp_pybinding, which is no Triton kernel"):
+        candidate(made, source)
