@@ -28,9 +28,14 @@ Generate = Callable[[Task], Generation]
 
 
 def choose(proposer: ProposerSettings, llm: LlmSettings, environ: Mapping[str, str] = os.environ) -> ProposerSettings:
-    """The settings with `auto` decided and the reason said: llm if a key or a server is named, else rules."""
+    """The settings with `auto` decided and the reason said.
+
+    Recorded if a run is named, llm if a key or a server is, else rules.
+    """
     if proposer.kind != "auto":
         return proposer.model_copy(update={"reason": proposer.reason or f"proposer={proposer.kind} was asked for"})
+    if proposer.run:
+        return proposer.model_copy(update={"kind": "recorded", "reason": f"run={proposer.run} is named"})
     signs = {
         f"{llm.api_key_env} is set": environ.get(llm.api_key_env, "").strip(),
         "OPENAI_BASE_URL is set": environ.get("OPENAI_BASE_URL", "").strip(),

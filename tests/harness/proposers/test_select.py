@@ -45,6 +45,12 @@ def settings(kind: str = "auto", *, run: str = "", usd: float | None = 1.0, **ll
     )
 
 
+def test_a_named_run_is_replayed_whatever_else_is_there() -> None:
+    chosen = choose(ProposerSettings(run="1a2b"), LlmSettings(), {"OPENAI_API_KEY": "secret"})
+
+    assert (chosen.kind, chosen.reason) == ("recorded", "run=1a2b is named")
+
+
 @pytest.mark.parametrize(
     ("environ", "llm", "kind", "reason"),
     [
@@ -122,7 +128,7 @@ def test_a_missing_key_is_said_before_any_work() -> None:
 
 
 def test_a_recording_needs_a_run() -> None:
-    with pytest.raises(UsageError, match=r"proposer\.run=ID"):
+    with pytest.raises(UsageError, match="run=ID"):
         announce(settings("recorded"), {})
     assert "replies of run 1234" in announce(settings("recorded", run="1234"), {})
 
