@@ -27,9 +27,9 @@ OPENING = {  # what each stage opens with, for kernels of narrow programs about 
         "finetune": "num_",
     },
     "matmul_bias_relu": {"grid": "tiles in groups", "tiling": "BLOCK_", "finetune": "num_"},
-    "rmsnorm": {"grid": "rows a program 1 -> 8", "tiling": "BLOCK ", "memory": "a whole row", "finetune": "num_"},
-    "softmax": {"grid": "rows a program 1 -> 8", "tiling": "BLOCK ", "memory": "a whole row", "finetune": "num_"},
-    "swiglu": {"grid": "rows a program 1 -> 8", "tiling": "BLOCK ", "finetune": "num_"},
+    "rmsnorm": {"grid": "rows a program 1 -> ", "tiling": "BLOCK ", "memory": "a whole row", "finetune": "num_"},
+    "softmax": {"grid": "rows a program 1 -> ", "tiling": "BLOCK ", "memory": "a whole row", "finetune": "num_"},
+    "swiglu": {"grid": "rows a program 1 -> ", "tiling": "BLOCK ", "finetune": "num_"},
 }
 
 
