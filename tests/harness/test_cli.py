@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from candidates.store import Store
 from candidates.store.revision import REVISION
 from harness import completion
-from harness.cli import COMMANDS, dispatch
+from harness.cli import COMMANDS, dispatch, main
 from tests.harness.shell import ROOT, harness
 
 SECRET = "sk-0123456789abcdef"
@@ -56,11 +57,38 @@ def test_the_help_of_run_lists_settings_and_choices(tmp_path: Path) -> None:
         (("tasks", "tsak=x"), "task"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_a_sentence(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
-    done = harness(*words, folder=tmp_path)
+def test_wrong_usage_exits_with_2_and_a_sentence(
+    tmp_path: Path,
+    words: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code = here(words, tmp_path, monkeypatch)
+    told = capsys.readouterr().err
+    assert code == 2
+    assert said in told
+    assert "Traceback" not in told
+
+
+def test_a_process_ends_with_the_same_code(tmp_path: Path) -> None:
+    done = harness("run", "serach.rounds=3", folder=tmp_path)
     assert done.returncode == 2
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert "search.rounds" in done.stderr
+
+
+def here(words: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The exit code of a command line, in this process: starting one takes longer than most answers."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["harness", *words])
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HARNESS_HOME", "HARNESS_STORE_URL", "HYDRA_FULL_ERROR"):  # which the command sets, too
+        monkeypatch.setenv(name, "")
+    try:
+        return main(words)
+    except SystemExit as end:  # of argparse
+        return int(end.code or 0)
 
 
 @pytest.mark.parametrize("words", [("run", f"llm.api_key={SECRET}"), ("run", "-m", f"llm.model=a,{SECRET}")])
