@@ -173,7 +173,7 @@ def _nothing_left(kernels: tuple[Kernel, ...], context: Context) -> str:
     left = list(dict.fromkeys(said for kernel in worth for said in _left_alone(kernel, context)))
     if not any(True for _ in variations(kernels, context)):
         names = ", ".join(kernel.name for kernel in kernels)
-        why = f"stage {stage.name} varies {parameters}, none of which can be set in {names}"
+        why = f"stage {stage.name} varies {parameters}, none of which is left to set in {names}"
         return f"{'; '.join(left)}." if left else f"{why[0].upper()}{why[1:]}."
     tried = f"Every combination of {parameters} that stage {stage.name} allows was tried"
     return f"{'; '.join([tried, *left])}."
