@@ -47,3 +47,18 @@ def test_two_runs_on_one_store_do_not_disturb_each_other(tmp_path: Path) -> None
     undisturbed = log(tmp_path / "alone", "a")
     assert len(undisturbed) > 3
     assert log(tmp_path / "shared", "a") == log(tmp_path / "shared", "b") == undisturbed
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+def test_candidates_are_written_while_a_gpu_judges_others(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    given = ["--latency", "2", "--in-flight", "4", "--rounds", "8", "--json", str(figures)]
+    command = [sys.executable, "-m", "benchmarks.overlap", *given]
+    ended = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found: dict[str, Any] = json.loads(figures.read_text())
+    assert found["verdicts"] == {"verified": 9}
+    assert "compile target" not in found["device"]
+    assert 0 < found["busy_s"] <= found["loop_s"]
+    assert found["idle_share"] is not None
