@@ -9,10 +9,13 @@ CALLS: dict[str, tuple[str, ...]] = {
     "min2": ("reduced", "smaller"),
     "any": ("reduced", "either"),
     "prod": ("reduced", "product"),
+    "online_softmax_combine": ("softmax_step", "larger", "libdevice"),
+    "online_softmax_reduce": ("softmax_joined", "larger", "libdevice"),
     "welford_reduce": ("welford_step",),
     "welford": ("welford_reduced", "welford_pair"),
 }
-"""Functions of triton_helpers that can be rewritten, and by which functions below; `reduced` means tl.reduce."""
+"""Functions of triton_helpers that can be rewritten: by which function below, and what else that needs. `reduced` means
+tl.reduce, and `libdevice` the import."""
 
 SOURCES: dict[str, str] = {
     WITHIN: """
@@ -45,6 +48,24 @@ def either(a, b):
 @triton.jit
 def product(a, b):
     return a * b
+""",
+    "softmax_step": """
+@triton.jit
+def softmax_step(highest, total, value):
+    # The maximum so far and the sum of exponentials below it, taken on by one value. While all is -inf, nothing scales.
+    higher = larger(highest, value)
+    kept = tl.where(higher == float("-inf"), 1.0, libdevice.exp(highest - higher))
+    added = tl.where(higher == float("-inf"), 1.0, libdevice.exp(value - higher))
+    return higher, total * kept + added
+""",
+    "softmax_joined": """
+@triton.jit
+def softmax_joined(highest, total, axis: tl.constexpr):
+    # The maximum of all parts, and their sums brought to it.
+    top = tl.reduce(highest, axis, larger)
+    above = tl.expand_dims(top, axis)
+    below = tl.where(above == float("-inf"), 0.0, highest - above)
+    return top, tl.sum(total * libdevice.exp(below), axis)
 """,
     "welford_step": """
 @triton.jit

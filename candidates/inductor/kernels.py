@@ -37,7 +37,7 @@ class Rewritten:
 def readable(name: str) -> str:
     """`triton_per_fused_gelu_mul_native_layer_norm_0` without what says nothing."""
     plain = re.sub(r"^triton_[a-z]+_fused_*", "", name)
-    plain = re.sub(r"_*\d+$", "", plain).replace("native_", "")
+    plain = re.sub(r"_*\d+$", "", plain).replace("native_", "").replace("_prepare_softmax_online", "")
     return f"{plain or 'fused'}_kernel"
 
 
@@ -145,7 +145,11 @@ class _Calls(ast.NodeTransformer):
                 f"the kernel {self._kernel.name} calls triton_helpers.{name}, for which there is no form"
             )
         first, *others = helpers.CALLS[name]
-        self._result.needs |= {word for word in (first, *others) if word in helpers.SOURCES}
+        self._result.needs |= {word for word in (first, *others) if word in (*helpers.SOURCES, "libdevice")}
+        if name.startswith("online_softmax"):
+            *node.args, fast = node.args
+            if ast.unparse(fast) != "False":
+                raise Unrewritable(f"the kernel {self._kernel.name} computes exponentials by fast mathematics")
         if first == "reduced":
             return _call("tl.reduce", [*node.args, ast.Name(others[0], ast.Load())])
         if first == "welford_reduced":

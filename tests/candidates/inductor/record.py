@@ -64,7 +64,7 @@ class _Driver:
 @contextmanager
 def an_h100() -> Iterator[None]:
     """Let Inductor believe that there is an H100, as long as it only writes."""
-    from torch._inductor.fx_passes import joint_graph, post_grad
+    from torch._inductor.fx_passes import joint_graph
     from torch._inductor.runtime import triton_helpers
     from triton.runtime import driver
 
@@ -87,8 +87,8 @@ def an_h100() -> Iterator[None]:
     with ExitStack() as stack:
         for name, answer in answers.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, answer, create=True))
-        for passes in (joint_graph, post_grad):  # patterns that are traced with tensors on the device
-            stack.enter_context(mock.patch.object(passes, "lazy_init", return_value=None))
+        # Patterns (of attention, above all) that are traced with tensors on the device.
+        stack.enter_context(mock.patch.object(joint_graph, "lazy_init", return_value=None))
         stack.enter_context(mock.patch.object(triton_helpers, "set_driver_to_gpu", return_value=None))
         yield
 
