@@ -30,21 +30,25 @@ class Server:
 
     def run(self, program: str, *words: str) -> str:
         """What one of PostgreSQL's programs prints, run by the server's user."""
+        started = self.start(str(self._binaries / program), *words)
+        said, _ = started.communicate(timeout=120)
+        assert started.returncode == 0, f"{program}: {said}"
+        return said
+
+    def start(self, *command: str) -> "subprocess.Popen[str]":
+        """A process of the server's user, with a pipe to it and one from it."""
         switch = {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []} if os.getuid() == 0 else {}
-        done = subprocess.run(
-            [self._binaries / program, *words],
+        return subprocess.Popen(
+            command,
             cwd=self.folder,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
-            timeout=120,
+            start_new_session=True,
             **switch,  # type: ignore[arg-type]
         )
-        assert done.returncode == 0, f"{program}: {done.stdout}"
-        return done.stdout
 
 
 def binaries() -> Path | None:
@@ -58,20 +62,23 @@ def binaries() -> Path | None:
 
 @contextmanager
 def running(folder_of_binaries: Path) -> Iterator[Server]:
-    """A server for as long as the block lasts. Root may not run one: then it belongs to an unprivileged user."""
+    """A server for as long as the block lasts. Root may not run one: then it belongs to an unprivileged user.
+
+    A keeper stops it and removes its folder when this process lets go of a pipe, as it does however it ends.
+    """
     user = _unprivileged() if os.getuid() == 0 else pwd.getpwuid(os.getuid())
     folder = Path(tempfile.mkdtemp(prefix="harness-pg-", dir="/tmp"))  # the path of a socket has to be short
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    server = Server(folder_of_binaries, folder, user)
+    keeper = server.start(
+        "sh", "-c", f"read -r _; {folder_of_binaries}/pg_ctl -D data -m immediate stop; rm -rf {folder}"
+    )
     try:
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        server = Server(folder_of_binaries, folder, user)
         server.run("initdb", "-D", "data", "-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions")
         server.run("pg_ctl", "-D", "data", "-l", "log", "-w", "-o", f"{_OPTIONS} -k {folder}", "start")
-        try:
-            yield server
-        finally:
-            server.run("pg_ctl", "-D", "data", "-m", "immediate", "stop")
+        yield server
     finally:
-        shutil.rmtree(folder)
+        keeper.communicate(timeout=120)
 
 
 def _unprivileged() -> pwd.struct_passwd:
