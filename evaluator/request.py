@@ -16,6 +16,7 @@ class Limits(Frozen):
     compile_s: float = 60.0  # ahead-of-time compilation of everything that forward launches
     first_forward_s: float = 90.0  # the first forward: compilation and autotuning included
     forward_s: float = 20.0
+    search_s: float = 20.0  # for the smallest case in which a candidate fails; 0: none is looked for
     total_s: float = 240.0
     memory_gb: float = 16.0  # host memory
     processes: int = 256

@@ -45,6 +45,15 @@ def integers(source: str) -> dict[str, int]:
     return {place.name: place.value for place in _places(source)}
 
 
+def changeable(source: str) -> dict[str, int]:
+    """The module-level integers that are sizes rather than kernel sizes, strides or counts of groups, by their value.
+
+    Raises:
+        SyntaxError: `source` does not parse.
+    """
+    return {name: value for name, value in integers(source).items() if value > SMALL}
+
+
 def override_integers(source: str, values: dict[str, int]) -> str:
     """`source` with the named module-level integers replaced, everywhere they are bound; all else stays as it is.
 
@@ -76,7 +85,7 @@ def shrinkings(source: str) -> Iterator[dict[str, int]]:
     Raises:
         SyntaxError: `source` does not parse.
     """
-    sizes = {name: value for name, value in integers(source).items() if value > SMALL}
+    sizes = changeable(source)
     if math.prod(_literals(source)) <= AS_IT_IS:
         yield {}
     tried: list[dict[str, int]] = []

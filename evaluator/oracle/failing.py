@@ -22,13 +22,11 @@ from evaluator.oracle.report import status_of
 from evaluator.oracle.sizes import MAX_INTERPRETED, combinations, elements
 from evaluator.oracle.worker import Pool, WorkerFailure, WorkerHandle
 from evaluator.request import Limits, Request
-from evaluator.shrink import descend, shrinkings
+from evaluator.shrink import changeable, descend, shrinkings
 from evaluator.verdict import KernelFacts, Status
 
 Failure = WorkerFailure | Mismatch | Violation
 
-_SEARCH_S = 20.0  # after which no further sizes are tried
-_FORWARD_S = 5.0  # that one forward at small sizes may take
 _ROWS, _COLUMNS = 4, 8  # of the values that are shown
 _JUDGED_AT_ONCE = 1 << 24  # elements of an output that is looked at as a whole
 _DRAWS = 5  # where the task's own inputs came out right
@@ -42,6 +40,8 @@ def find(request: Request, error: Failure, workers: Pool, limits: Limits, device
     """
     if not isinstance(error, WrongOutput) and (device != "cpu" or not _raised(error)):
         return None
+    if limits.search_s <= 0:
+        return _known(error)
     try:
         search = _Search(request, error, workers.take(), limits, device)
     except WorkerFailure:
@@ -80,11 +80,9 @@ class _Search:
         self._request = request
         self._wanted = error
         self._worker = worker
-        self._limits = limits.model_copy(
-            update={"forward_s": min(limits.forward_s, _FORWARD_S), "first_forward_s": limits.first_forward_s}
-        )
+        self._limits = limits.model_copy(update={"forward_s": min(limits.forward_s, limits.search_s)})
         self._device = device
-        self._deadline = time.monotonic() + _SEARCH_S
+        self._deadline = time.monotonic() + limits.search_s
         self._draws = 1 if _on_own_inputs(error) else _DRAWS
         self._loan: Loan | None = None
         self._loaded = False
@@ -96,7 +94,7 @@ class _Search:
         begin = next((sizes for sizes in self._beginnings() if self._fails(sizes)), None)
         if begin is None or self._best is None:
             return None
-        descend(begin, self._fails)
+        descend(begin or changeable(self._request.task.reference), self._fails)
         return self._case(self._best)
 
     def close(self) -> None:

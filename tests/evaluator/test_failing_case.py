@@ -72,7 +72,7 @@ def gpu() -> Gpu:
 
 @pytest.fixture(scope="module")
 def evaluator(gpu: Gpu) -> Iterator[Evaluator]:
-    limits = Limits(first_forward_s=60, forward_s=60, compile_s=60, memory_gb=3.0)
+    limits = Limits(first_forward_s=90, forward_s=90, compile_s=90, search_s=900, memory_gb=3.0)
     settings = EvaluatorSettings(limits=limits, draws=1)
     with Evaluator(settings, device="", target=gpu) as open_evaluator:
         yield open_evaluator

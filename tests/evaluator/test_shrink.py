@@ -3,7 +3,7 @@ import ast
 import pytest
 
 from evaluator.errors import UsageError
-from evaluator.shrink import CAPS, descend, halvings, integers, override_integers, shrinkings
+from evaluator.shrink import CAPS, changeable, descend, halvings, integers, override_integers, shrinkings
 
 SOURCE = '''"""Größen: two bytes a letter before the first name."""
 é = "ü"; A = B = 4
@@ -140,6 +140,10 @@ def test_halvings_lower_the_largest_first_and_keep_equal_sizes_equal() -> None:
         {"A": 8, "B": 1, "C": 8},
     ]
     assert list(halvings({"A": 1})) == []
+
+
+def test_what_may_be_lowered_is_what_is_no_kernel_size() -> None:
+    assert changeable(SOURCE) == {"N": 4096, "x": 64, "y": 1000, "shape[0]": 128, "shape[1]": 4000, "wide": 32}
 
 
 def test_a_descent_ends_where_nothing_lower_fails() -> None:

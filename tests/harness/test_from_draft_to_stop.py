@@ -20,7 +20,8 @@ from tests.harness.shell import harness
 PATIENCE_S = 1200.0  # with a machine that has much else to do
 pytestmark = pytest.mark.timeout(3 * PATIENCE_S)
 
-WITHOUT_GPU = ("evaluator.device=none", "gpu=rtx4090", "evaluator.draws=1", "tolerance=standard", "task=tiny.py")
+PATIENT = tuple(f"evaluator.limits.{name}_s=300" for name in ("compile", "first_forward", "forward", "search", "total"))
+WITHOUT_GPU = ("evaluator.device=none", "gpu=rtx4090", "evaluator.draws=1", "task=tiny.py", *PATIENT)
 STAGES = ("stage=draft,finetune", "search.rounds=1", "search.repairs=1")
 
 
@@ -73,6 +74,10 @@ def look_back(folder: Path, wrong: str, mended: str, sent: list[str]) -> None:
     shown = json.loads(harness("show", mended[:12], "--json", folder=folder).stdout)
     assert shown["analysis"] == {"prompt": sent[1], "reply": said.DRAFT_ANALYSIS}
     assert (shown["prompt"], shown["reply"]) == (sent[2], said.DRAFT_MENDED)
+    assert (
+        "smallest  It fails already for inputs float32[6, 1] (WIDTH = 1)."
+        in harness("show", wrong, folder=folder).stdout
+    )
     words = ("prompt", "stage=repair", f"candidate={wrong[:12]}", *WITHOUT_GPU, "--json")
     again = json.loads(harness(*words, folder=folder).stdout)
     assert again["analysis"] == sent[1]
