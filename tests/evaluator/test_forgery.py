@@ -13,6 +13,7 @@ from evaluator.tasks import Task
 from evaluator.verdict import Status
 
 from .candidates import KERNEL, REFERENCE, candidate
+from .reach import let_everybody_reach
 
 CONF = Path(__file__).parents[2] / "conf"
 WRONG = candidate(kernel=KERNEL.replace(", 0.0) * factor", ", 0.0)"))
@@ -78,8 +79,7 @@ def judge(evaluator: Evaluator, source: str) -> Status:
 def test_a_forgery_verifies_nothing_and_costs_only_its_author(
     evaluator: Evaluator, tmp_path: Path, forgery: str
 ) -> None:
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    let_everybody_reach(tmp_path)
     tmp_path.chmod(0o777)
     mark = tmp_path / "detonated"
     # Each is tried before the module is of any use and after it: the forgery may come early or late.

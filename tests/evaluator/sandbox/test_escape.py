@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.sandbox import python_paths
+from tests.evaluator.reach import let_everybody_reach
 
 from .conftest import Run
 
@@ -93,8 +94,7 @@ print("alive", os.getppid() >= 0)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of the host's that everybody may read and write: only the sandbox is in the way."""
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    let_everybody_reach(tmp_path)
     tmp_path.chmod(0o777)
     return tmp_path
 
@@ -104,8 +104,7 @@ def test_nobody_elses_compiled_cache_can_be_read(run_anyhow: Run, folder: Path) 
     cache.mkdir(parents=True)
     (cache / "kernel.cubin").write_bytes(b"\x7fELF")
     (cache / "kernel.cubin").chmod(0o644)
-    for path in (cache, *cache.parents[:2]):
-        path.chmod(0o755)
+    let_everybody_reach(cache)
     own = Path("/root/.triton/cache")
     answer = run_anyhow("{python}", "-I", "-S", "-c", LOOK, str(cache), str(cache / "kernel.cubin"), str(own))
     assert answer.output == "refused\n" * 3

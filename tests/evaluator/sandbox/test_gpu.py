@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluator.reach import let_everybody_reach
+
 from .conftest import Run
 
 NODES = [f"/dev/{name}" for name in ("nvidia0", "nvidiactl", "nvidia-uvm")]
@@ -30,8 +32,7 @@ print(torch.equal(result, 2 * values), sorted(name for name in os.listdir("/dev"
 def test_a_kernel_is_compiled_and_runs(run: Run, tmp_path: Path) -> None:
     program = tmp_path / "program.py"  # a file, because Triton reads its kernels' source
     program.write_text(KERNEL)
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)  # the ordinary user of these tests must reach it, too
+    let_everybody_reach(tmp_path)  # the ordinary user of these tests must reach it, too
     limits = {"memory_gb": 16.0, "processes": 512, "tmp_mb": 1024, "output_kb": 64}
     answer = run("{python}", str(program), timeout_s=120, read_only=[str(program)], devices=NODES, **limits)
     assert (answer.code, answer.killed_for) == (0, ""), answer.output

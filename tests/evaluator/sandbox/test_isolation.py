@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.evaluator.reach import let_everybody_reach
+
 from .conftest import ROOT, Run
 
 ABSENT = """
@@ -114,8 +116,7 @@ def test_bound_files_can_be_read_but_not_written(run: Run, tmp_path: Path) -> No
     (folder / "data.txt").write_text("given")
     (folder / "data.txt").chmod(0o666)
     (tmp_path / "secret.txt").write_text("kept")
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)  # the ordinary user of these tests must reach it, too
+    let_everybody_reach(tmp_path)  # the ordinary user of these tests must reach it, too
     script = f"print(open('{folder}/data.txt').read()); import os; print(os.listdir('{tmp_path}'))"
     assert run(script, read_only=[str(folder)]).output == "given\n['given']\n"
     assert run(f"open('{folder}/data.txt', 'w')", read_only=[str(folder)]).code == 1

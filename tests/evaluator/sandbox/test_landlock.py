@@ -9,6 +9,7 @@ import pytest
 
 from evaluator.launch import landlock
 from evaluator.sandbox import REDUCED
+from tests.evaluator.reach import let_everybody_reach
 
 from .conftest import LIMITS, ROOT, Run
 
@@ -142,8 +143,7 @@ def test_without_landlock_nothing_is_run(code: int) -> None:
 
 def test_the_host_can_not_be_read(run_reduced: Run, tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("kept")
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    let_everybody_reach(tmp_path)
     private = ["/", "/etc/passwd", "/home", "/tmp", "/var", "/sys", "/proc", "/proc/1/cmdline", "/dev", "/dev/shm"]
     private += [str(tmp_path / "secret.txt"), str(ROOT), str(ROOT / "pyproject.toml"), str(ROOT / "evaluator")]
     answer = run_reduced("{python}", "-I", "-S", "-c", READ, *private)
