@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 SERVERS ?= .servers
+# Processes that share the test files; 0: all in this one.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-servers bench lint format types check clean
@@ -35,7 +37,7 @@ run: $(STAMP)
 	$(BIN)/python -m harness run stage=finetune $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 test-servers: $(STAMP) $(SERVERS)/litellm/.installed $(SERVERS)/llama/.installed
 	HARNESS_SERVERS=$(SERVERS) $(BIN)/python -m pytest -m servers $(ARGS)
