@@ -54,7 +54,8 @@ def test_with_a_bubblewrap_that_is_too_old(tmp_path: Path) -> None:
 
 def test_without_user_namespaces(run: Run) -> None:
     # A sandbox is itself a place where user namespaces are forbidden.
-    parts = [str(ROOT / "evaluator" / name) for name in ("__init__.py", "errors.py", "launch", "machine.py", "sandbox")]
+    needed = ("__init__.py", "errors.py", "launch", "machine.py", "sandbox", "status.py")
+    parts = [str(ROOT / "evaluator" / name) for name in needed]
     answer = run("{python}", "-c", PROBE, str(ROOT), read_only=parts)
     assert answer.code == 0
     problem, *remedy = answer.output.splitlines()
