@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
 SERVERS ?= .servers
-# Processes that share the test files; 0: all in this one.
-WORKERS ?= 2
+# Processes that share the test files, for machines with cores to spare; 0: one after another, in this one.
+WORKERS ?= 0
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test test-servers bench lint format types check clean
