@@ -17,7 +17,7 @@ FILE_KEY, VARIABLE_KEY = "key-in-file-4f1d9b62c0a84e", "key-in-variable-93be7d15
 USER, PASSWORD, TOKEN = "gateway-user", "gateway-password-77c1", "token-in-query-5e0f"
 BASIC = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 SECRETS = [secret.encode() for secret in (FILE_KEY, VARIABLE_KEY, PASSWORD, TOKEN, BASIC)]
-FAILS = source(1).replace("y = torch.empty_like(x)", "raise ValueError('not today')")
+FAILS = source(1).replace("return y", "raise ValueError('not today')")
 REFUSED = "I hand out {said}.\n\n```python\nimport os\n\nclass ModelNew:\n    pass\n```\n"
 
 
@@ -109,6 +109,7 @@ def test_nothing_that_a_run_leaves_behind_holds_a_secret(server: ScriptedServer,
     )
 
     assert told.returncode == 1, told.stdout + told.stderr
+    assert "not today" in told.stdout
     assert "rule_violation" in told.stdout
     assert denied.returncode == 3, denied.stdout + denied.stderr
     assert "refused the request (401): no entry with" in denied.stderr
