@@ -13,7 +13,8 @@ from evaluator.work import Ceilings, GpuWork, TaskCost
 
 
 class Timing(Frozen):
-    """Run times under a cold L2. `low_ms`..`high_ms` is the 95 % interval of the median."""
+    """Run times under a cold L2. `low_ms`..`high_ms` is the 95 % interval of the median, the luck of a worker's memory
+    included."""
 
     median_ms: float
     low_ms: float

@@ -17,7 +17,7 @@ from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
-from evaluator.oracle.statistics import pooled, summarise
+from evaluator.oracle.statistics import pooled
 from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.interleaving import Disturbance, IncumbentFailure
 from evaluator.oracle.timing.serial import fits_twice
@@ -186,7 +186,7 @@ class Measured:
                 theirs = self._trial.series(contestant)
         except (WorkerFailure, Mismatch, Violation, ValueError) as error:
             report.notes.append(f"the incumbent could not be run for comparison: {error}")
-            return Outcome(summarise(first.samples_ms), None, ())
+            return Outcome(self._trial.timing(first.samples_ms), None, ())
         with self._started(request.task, candidate) as contestant:
             again = self._trial.series(contestant)
         return self._trial.compare(first, theirs, again, request.incumbent.digest)

@@ -21,11 +21,18 @@ def summarise(samples_ms: list[float]) -> Timing:
     return Timing(median_ms=median(ordered), low_ms=ordered[low], high_ms=ordered[high], samples_ms=tuple(samples_ms))
 
 
-def pooled(first: Timing, second: Timing) -> Timing:
-    """Times of the same code in two workers: the middle between their medians, in an interval that spans both.
+def widened(timing: Timing, deviation: float) -> Timing:
+    """The interval with the luck of where a worker's memory lies, which no number of samples in that worker shows.
 
-    Where a worker's memory lies is luck that no number of samples in that worker shows.
+    Args:
+        deviation: standard deviation of the logarithm of the time between workers that run the same code.
     """
+    reach = math.exp(NormalDist().inv_cdf(0.975) * deviation)
+    return timing.model_copy(update={"low_ms": timing.low_ms / reach, "high_ms": timing.high_ms * reach})
+
+
+def pooled(first: Timing, second: Timing) -> Timing:
+    """Times of the same code in two workers: the middle between their medians, in an interval that spans both."""
     samples = (*first.samples_ms, *second.samples_ms)
     return Timing(
         median_ms=(first.median_ms + second.median_ms) / 2,

@@ -11,10 +11,9 @@ from statistics import mean, median
 
 import torch
 
-from evaluator.oracle.statistics import summarise
 from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.sequential import fixed
-from evaluator.verdict import Gain, Timing
+from evaluator.verdict import Gain
 
 _CONTEXT_BYTES = 600 << 20  # a CUDA context and its modules
 _COPIES = 3  # of inputs and outputs: lent, the worker's own outputs, and what a forward needs between
@@ -37,15 +36,6 @@ class Series:
         return [sample for block in self.blocks_ms for sample in block]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """What three series say."""
-
-    time: Timing
-    gain: Gain
-    note: str
-
-
 def footprint(contestant: Contestant, l2_bytes: int) -> int:
     """Estimated bytes of GPU memory that timing one worker takes."""
     return _COPIES * contestant.slot_bytes + 2 * contestant.ring_bytes + 2 * l2_bytes + _CONTEXT_BYTES
@@ -58,8 +48,8 @@ def fits_twice(contestant: Contestant, l2_bytes: int, cap_gb: float | None) -> b
     return bool(2 * footprint(contestant, l2_bytes) <= allowed)
 
 
-def compare(first: Series, theirs: Series, again: Series, incumbent: str, luck: float) -> Comparison:
-    """The candidate's two series against the incumbent's one between them.
+def compare(first: Series, theirs: Series, again: Series, incumbent: str, luck: float) -> tuple[Gain, str]:
+    """What the candidate's two series gained over the incumbent's one between them, and a note of how.
 
     Args:
         luck: standard deviation between pairs of workers that run the same code.
@@ -69,12 +59,12 @@ def compare(first: Series, theirs: Series, again: Series, incumbent: str, luck: 
     wobble = math.log(max(canaries) / min(canaries))
     ratios = _ratios(first.logs, theirs.logs, again.logs)
     found = fixed([ratios], math.hypot(luck, drift))
-    return Comparison(
-        summarise([*first.samples_ms, *again.samples_ms]),
-        found.gain(incumbent, median(theirs.samples_ms), len(ratios), pairs=1, confirmed=False),
+    gain = found.gain(incumbent, median(theirs.samples_ms), len(ratios), pairs=1, confirmed=False)
+    note = (
         "candidate and incumbent do not fit the card together: one after the other, the candidate twice; its series "
-        f"differ by {drift:.2%}, the canary kernel by {wobble:.2%}",
+        f"differ by {drift:.2%}, the canary kernel by {wobble:.2%}"
     )
+    return gain, note
 
 
 def _ratios(first: Sequence[float], theirs: Sequence[float], again: Sequence[float]) -> list[float]:

@@ -41,6 +41,7 @@ class Trial:
         self._timer = timer
         self._uuid = uuid
         self._canary = Canary()
+        self._placement = timer.placement or placement.DEFAULT
 
     def alone(self, contestant: Contestant) -> Outcome:
         """Times of one worker by itself.
@@ -57,7 +58,7 @@ class Trial:
         blocks = 2 * self._affordable(contestant, times, around)
         samples = [sample for _ in range(blocks) for sample in contestant.block(around, times)]
         factor, notes = _believe(contestant)
-        return Outcome(summarise([sample * factor for sample in samples]), None, notes)
+        return Outcome(self.timing([sample * factor for sample in samples]), None, notes)
 
     def series(self, contestant: Contestant) -> Series:
         """Blocks of one worker by itself, for a comparison with others that can't be there at the same time.
@@ -77,9 +78,13 @@ class Trial:
 
     def compare(self, first: Series, theirs: Series, again: Series, incumbent: str) -> Outcome:
         """Times and gain from series that were taken one after the other."""
-        table = self._timer.placement or placement.DEFAULT
-        found = compare(first, theirs, again, incumbent, placement.placement(min(first.samples_ms), table))
-        return Outcome(found.time, found.gain, (found.note,))
+        luck = placement.placement(min(first.samples_ms), self._placement)
+        gain, note = compare(first, theirs, again, incumbent, luck)
+        return Outcome(self.timing([*first.samples_ms, *again.samples_ms], 2), gain, (note,))
+
+    def timing(self, samples_ms: list[float], workers: int = 1) -> Timing:
+        """The time that samples from so many workers show."""
+        return placement.timing(samples_ms, self._placement, workers)
 
     def against(
         self, candidate: Contestant, incumbent: Contestant, digest: str, min_gain: float, fresh: FreshPair
@@ -111,7 +116,7 @@ class Trial:
         blamed(True, lambda: _believe(incumbent))
         notes += [*remarks, *_voided(taken)]
         theirs = summarise([sample for rounds in taken for sample in rounds.theirs_ms])
-        ours = summarise([sample * factor for rounds in taken for sample in rounds.ours_ms])
+        ours = self.timing([sample * factor for rounds in taken for sample in rounds.ours_ms], len(taken))
         gain = _scaled(found, factor).gain(
             digest, theirs.median_ms, sum(len(rounds.log_ratios) for rounds in taken), len(taken), confirmed
         )
@@ -164,8 +169,7 @@ class Trial:
         longer = max((candidate, incumbent), key=lambda each: each.forward_ms)
         around = shorter < SHORT_MS
         rounds = self._affordable(longer, repeats(longer, self._timer, around), around)
-        table = self._timer.placement or placement.DEFAULT
-        return Rule(min_gain, rounds, placement.placement(shorter, table))
+        return Rule(min_gain, rounds, placement.placement(shorter, self._placement))
 
     def _affordable(self, contestant: Contestant, times: int, around: bool) -> int:
         """Rounds that the timer asks for, as far as they fit into its GPU seconds."""
