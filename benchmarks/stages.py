@@ -3,7 +3,7 @@
     python -m benchmarks.stages run --json OUT.json [--tasks NAME ...] [--proposers NAME ...] [--folder DIR] [WORD ...]
     python -m benchmarks.stages table OUT.json ...      # what was found, as Markdown
 
-Each run is `harness run stage=all task=T proposer=P WORD ...`. What it prints goes to DIR/T-P.txt; the store is DIR/store.
+Each run is `harness run stage=all task=T proposer=P WORD ...`. What it prints is DIR/T-P.txt; the store is DIR/store.
 On a machine with several GPUs one invocation each may run at the same time, kept apart by CUDA_VISIBLE_DEVICES.
 """
 

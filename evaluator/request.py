@@ -51,6 +51,7 @@ class EvaluatorSettings(Frozen):
     transport: Literal["auto", "ipc", "pinned"] = "auto"  # of tensors on a GPU; pinned: where CUDA has no IPC (WSL2)
     also: tuple[str, ...] = ()  # GPUs of conf/gpu that verified candidates are compiled for as well; nothing runs there
     ncu: str = "auto"  # path of Nsight Compute; auto: search; none: do not profile
+    sanitizer: str = "auto"  # path of compute-sanitizer, for what would be kept; auto: search; none: do without
 
 
 class Incumbent(Frozen):

@@ -44,6 +44,7 @@ def examine(store: StoreSettings) -> Iterator[Finding]:
     yield compiler()
     yield from gpus()
     yield from profiler()
+    yield sanitizer()
     yield counters()
     yield disk(store)
     yield from stored(store)
@@ -209,6 +210,17 @@ def profiler() -> Iterator[Finding]:
             remedy="They are left out and named as missing. A newer Nsight Compute may have them; conf/metrics.yaml "
             "lists what is asked for.",
         )
+
+
+def sanitizer() -> Finding:
+    """compute-sanitizer, which looks for accesses out of bounds in what would be kept."""
+    from evaluator.oracle import memcheck
+
+    found = memcheck.find("auto")
+    if found is not None:
+        return Finding(name="memcheck", state="ok", found=str(found))
+    remedy = "Kernels are judged without it. Install CUDA's compute-sanitizer, or set evaluator.sanitizer=PATH."
+    return Finding(name="memcheck", state="warn", found="compute-sanitizer was not found", remedy=remedy)
 
 
 def counters(parameters: Path = DRIVER_PARAMETERS) -> Finding:

@@ -25,6 +25,7 @@ from evaluator.oracle.costs import Costs
 from evaluator.oracle.elsewhere import Compilers
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
+from evaluator.oracle.sanitizing import Sanitizer
 from evaluator.oracle.transport import ON_ROW, choose, try_ipc
 from evaluator.oracle.unmeasured import Unmeasured
 from evaluator.oracle.worker import Mode, Pool, WorkerFailure
@@ -64,6 +65,7 @@ class Oracle:
             l2_bytes = _prepare_gpu()
             self._measured = Measured(settings, device.name, l2_bytes, self._pools[0])
             self._profiler = Profiler(settings, target, device)
+            self._sanitizer = Sanitizer(settings, target, device)
             confinement.transport = choose(settings.transport)
         self._trial: Loan | None = None  # kept for as long as the worker that was lent it may live
         self._settled = device is None or settings.transport != "auto" or confinement.transport != "ipc"
@@ -79,6 +81,7 @@ class Oracle:
                 verdict = self._measured.evaluate(request, self._progress)
                 if verdict.measured:
                     reached = request.ceilings or self._reached()
+                    verdict = self._sanitizer.judge(request, verdict, self._progress)
         # After the GPU was given up: nothing is timed any more, and another run may go on meanwhile.
         verified = verdict.status is Status.VERIFIED
         elsewhere = self._elsewhere.facts(request, self._progress) if request.also and verified else ()
