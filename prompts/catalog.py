@@ -11,7 +11,7 @@ from evaluator.errors import UsageError
 from prompts import conditions
 from prompts.facts import FACTS, KINDS
 from prompts.metrics import CONF, Metric, load_metrics
-from prompts.stages import Rule, Section, Stage
+from prompts.stages import LAUNCH_OPTIONS, Rule, Section, Stage
 
 
 def load_stages(conf_dir: Path = CONF) -> dict[str, Stage]:
@@ -116,6 +116,11 @@ def _check_preference(rule: Rule, section: Section, where: str) -> None:
                     f"{where} {word} the unknown parameter {parameter!r}",
                     unknown("parameter", parameter, section.parameters).remedy,
                 )
+    for parameter in {name for values in rule.together for name in values}:
+        if parameter not in (known := [*section.parameters, *LAUNCH_OPTIONS]):
+            raise UsageError(
+                f"{where} sets the unknown parameter {parameter!r}", unknown("parameter", parameter, known).remedy
+            )
     for parameter, value in rule.prefer.items():
         allowed = section.parameters[parameter]
         if value not in allowed:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from evaluator.errors import UsageError
 from evaluator.tasks import Category
 
+LAUNCH_OPTIONS = ("num_warps", "num_stages")
 CATEGORIES: tuple[Category, ...] = get_args(Category)
 
 
@@ -14,8 +15,9 @@ class Rule(BaseModel):
     """Advice under a condition, and what it means to a tuner of parameters while the condition is known to hold.
 
     `when` is a comparison over named facts ("registers < 96 and spill_bytes == 0"), empty for advice that always
-    holds. `prefer` gives the values to try first, `halve` the parameters to try at half their present value, `leave`
-    those that are not to be touched.
+    holds. `prefer` gives the values to try first, `together` whole sets of values that are only good as such (also of
+    launch options, and beyond what the stage tries otherwise), `halve` the parameters to try at half their present
+    value, `leave` those that are not to be touched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,6 +26,7 @@ class Rule(BaseModel):
     title: str
     when: str = ""
     prefer: dict[str, int] = {}
+    together: tuple[dict[str, int], ...] = ()
     halve: tuple[str, ...] = ()
     leave: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Turns what is known into the lines and tables that templates print. No wording of instructions here."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -46,9 +46,13 @@ def rule_view(rule: Rule, facts: Facts) -> RuleView:
         when=rule.when,
         applies=applies if rule.when else "always",
         evidence=inline(conditions.evidence(rule.when, facts)),
-        prefer=", ".join(f"{name} = {number}" for name, number in rule.prefer.items()),
+        prefer="; or ".join(map(_assignments, [*([rule.prefer] if rule.prefer else []), *rule.together])),
         advice=rule.advice,
     )
+
+
+def _assignments(values: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {number}" for name, number in values.items())
 
 
 def facts_used(rules: Iterable[Rule], facts: Facts) -> list[str]:

@@ -171,13 +171,19 @@ def explain(answer: Message) -> str:
 
 
 class Pool:
-    """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate."""
+    """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate.
 
-    def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int) -> None:
+    Args:
+        size: how many wait.
+        spares: start another one in place of each that is taken.
+    """
+
+    def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int, spares: bool = True) -> None:
         self._mode = mode
         self._confinement = confinement
         self._limits = limits
         self._size = size
+        self._spares = spares
         self._waiting: list[WorkerHandle] = []
         self._still = False
 
@@ -185,7 +191,7 @@ class Pool:
         return WorkerHandle(self._mode, self._confinement, self._limits)
 
     def take(self) -> WorkerHandle:
-        """A ready worker; another one is started in its place.
+        """A ready worker; another one is started in its place if there are to be spares.
 
         Raises:
             WorkerFailure: it did not start.
@@ -193,7 +199,7 @@ class Pool:
         worker = self._waiting.pop(0) if self._waiting else self._new()
         if self._still:
             worker.thaw()
-        else:
+        elif self._spares:
             self.fill()
         try:
             worker.wait_ready()
@@ -226,7 +232,8 @@ class Pool:
             self._still = False
             for worker in self._waiting:
                 worker.thaw()
-            self.fill()
+            if self._spares:
+                self.fill()
 
     def close(self) -> None:
         """Kill those that wait."""

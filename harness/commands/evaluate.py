@@ -31,7 +31,7 @@ def main(words: Sequence[str], debug: bool) -> int:
         messages.print(Text(settings.note))
     with (
         Store.open(settings.store.url, settings.store.root) as store,
-        open_evaluator(settings) as evaluator,
+        open_evaluator(settings, spares=False) as evaluator,
         messages.status("starting") as status,
     ):
         judge = Judge(settings, store, evaluator, triton_api.names())

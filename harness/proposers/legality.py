@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from evaluator.gpus import Gpu
 from evaluator.verdict import KernelFacts
 from harness.proposers.form import Form
+from prompts.stages import LAUNCH_OPTIONS
 
 DOT_MINIMUM = 16  # of M, N and K for tl.dot
 DOT_MINIMUM_K_8_BIT = 32
@@ -60,7 +61,7 @@ def is_power_of_two(value: int) -> bool:
 
 def canonical(name: str) -> str:
     """A block size by one spelling: BLOCK_SIZE_M and BLOCK_M are the same."""
-    return name if name in ("num_warps", "num_stages") else name.upper().replace("BLOCK_SIZE", "BLOCK").replace("_", "")
+    return name if name in LAUNCH_OPTIONS else name.upper().replace("BLOCK_SIZE", "BLOCK").replace("_", "")
 
 
 def tile(values: Mapping[str, int]) -> dict[str, int]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from candidates.syntax import parse
 from harness.proposers.edits import Layout
 from harness.proposers.names import Names, called_name
-
-LAUNCH_OPTIONS = ("num_warps", "num_stages")
+from prompts.stages import LAUNCH_OPTIONS
 
 
 class NotRecognised(Exception):

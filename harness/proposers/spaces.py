@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from evaluator.gpus import Gpu
@@ -13,7 +13,7 @@ from harness.proposers.moves import MOVES
 from harness.proposers.rewriting import Kernel, is_block_size
 from prompts.conditions import evaluate
 from prompts.facts import collect
-from prompts.stages import Facts, Rule
+from prompts.stages import LAUNCH_OPTIONS, Facts, Rule
 
 Point = dict[str, int]
 """A value for each parameter of one kernel, by the name that the code uses."""
@@ -47,6 +47,11 @@ class Guidance:
         return tuple([together, *each] if len(each) > 1 else each)
 
     @property
+    def together(self) -> tuple[Mapping[str, int], ...]:
+        """The sets of values that rules want as a whole."""
+        return tuple(values for rule in self.rules for values in rule.together)
+
+    @property
     def halved(self) -> tuple[frozenset[str], ...]:
         """The parameters that rules want at half their present value, for each such rule."""
         return tuple(frozenset(rule.halve) for rule in self.rules if rule.halve)
@@ -77,7 +82,10 @@ class Space:
             return None
         now = _current(kernel, fact)
         current = {name: now.get(name) for name in values}
-        suggested = _suggested(kernel, guidance, current, values, context.gpu)
+        suggested = (
+            *_whole_sets(kernel, guidance, frozenset(names), context.gpu),
+            *_suggested(kernel, guidance, current, values, context.gpu),
+        )
         return cls(kernel, values, current, suggested, limits_of(kernel, context), present(kernel, context))
 
     @property
@@ -121,7 +129,7 @@ def distinct(points: Iterable[Point]) -> list[Point]:
 
 def is_settable(parameter: str) -> bool:
     """True for what the rules proposer can set: launch options, block sizes, and what a rewriting stands behind."""
-    return parameter in ("num_warps", "num_stages") or is_block_size(parameter) or parameter in MOVES
+    return parameter in LAUNCH_OPTIONS or is_block_size(parameter) or parameter in MOVES
 
 
 def is_legal(parameter: str, value: int, gpu: Gpu) -> bool:
@@ -211,6 +219,15 @@ def _values(kernel: Kernel, guidance: Guidance, gpu: Gpu, names: frozenset[str])
             assert name is not None
             found[name] = legal
     return found
+
+
+def _whole_sets(kernel: Kernel, guidance: Guidance, names: frozenset[str], gpu: Gpu) -> Iterator[Point]:
+    """What rules want set as a whole, as far as all of it can be set here."""
+    for values in guidance.together:
+        point = {name: value for each, value in values.items() if (name := in_code(each, kernel)) in names}
+        tiled = all(name in kernel.tiled for name in point if is_block_size(name))
+        if len(point) == len(values) and tiled and all(is_legal(each, value, gpu) for each, value in values.items()):
+            yield point
 
 
 def _suggested(

@@ -47,6 +47,12 @@ CASES: dict[tuple[str, str, str], list[tuple[Facts, bool | None]]] = {
         ({"registers": 128, "register_limited": False}, False),
         ({"registers": 128}, None),
     ],
+    ("tiling", "both", "large_tiles"): [
+        ({"multiplies": True, "spill_bytes": 0}, True),
+        ({"multiplies": True, "spill_bytes": 4}, False),
+        ({"multiplies": False}, False),
+        ({"multiplies": True}, None),
+    ],
     ("memory", "single", "stalled"): [({"memory_stalls": 20.1}, True), ({"memory_stalls": 20}, False), ({}, None)],
     ("memory", "single", "not_stalled"): [({"memory_stalls": 20.1}, False), ({"memory_stalls": 20}, True), ({}, None)],
     ("finetune", "fusion", "low_pressure_compute"): [
@@ -97,7 +103,12 @@ SKIPS: dict[str, list[tuple[Facts, bool | None]]] = {
         ({"sm_throughput": 74.9}, False),
         ({"sm_throughput": 75}, None),
     ],
-    "tiling": [({"warps_active": 60}, True), ({"warps_active": 59.9}, False), ({}, None)],
+    "tiling": [
+        ({"warps_active": 60, "multiplies": False}, True),
+        ({"warps_active": 60, "multiplies": True}, False),
+        ({"warps_active": 59.9}, False),
+        ({"warps_active": 60}, None),
+    ],
 }
 STAGES = load_stages()
 

@@ -54,6 +54,21 @@ def test_nothing_is_proposed_twice_and_all_is_proposed(context: Make) -> None:
     assert digest(PLAIN) not in {digest(source) for _, source in found}
 
 
+def test_what_belongs_together_is_set_at_once_and_first(context: Make) -> None:
+    tile = {"BLOCK_M": 128, "BLOCK_N": 128, "BLOCK_K": 64}
+    sets = (
+        tile | {"num_warps": 8},
+        tile | {"num_warps": 3},
+        tile | {"BLOCK_Z": 16},
+        tile,
+    )  # no such warps, no such block
+    found = changes(context(MATMUL, stage(Rule(name="tiles", title="Tiles", together=sets), BLOCK_M=(32, 64))))
+
+    together = "BLOCK_SIZE_M 64 -> 128, BLOCK_SIZE_N 64 -> 128, BLOCK_SIZE_K 32 -> 64"
+    assert found[:2] == [f"{together}, num_warps 4 -> 8 in matmul_kernel", f"{together} in matmul_kernel"]
+    assert not any("num_warps" in change for change in found[2:])  # which the stage does not vary
+
+
 def test_it_is_deterministic(context: Make) -> None:
     assert enumerate_all(context(TWO_KERNELS, stage(**GRID))) == enumerate_all(context(TWO_KERNELS, stage(**GRID)))
 
