@@ -1,8 +1,9 @@
 """Trying the cheats on a task: which check catches each of them, and which would pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Literal
 
+from evaluator.catalog import unknown
 from evaluator.errors import OracleError, UsageError
 from evaluator.frozen import Frozen
 from evaluator.redteam import parts
@@ -27,20 +28,29 @@ class Outcome(Frozen):
 
 
 def attack(
-    task: Task, evaluate: Callable[[str, Task], Verdict], measured: bool, progress: Callable[[str], None]
+    task: Task,
+    evaluate: Callable[[str, Task], Verdict],
+    measured: bool,
+    progress: Callable[[str], None],
+    only: Collection[str] = (),
 ) -> Iterator[Outcome]:
-    """Evaluate every cheat on `task`, one after another.
+    """Evaluate cheats on `task`, one after another.
 
     Args:
         task: what is cheated at.
         evaluate: gives a candidate's verdict on a task; no static rule should come before it.
         measured: whether `evaluate` times on a GPU.
         progress: told which cheat is being tried.
+        only: names of those that are wanted; empty for all.
 
     Raises:
-        UsageError: the honest candidate is not verified either, or does not parse.
+        UsageError: the honest candidate is not verified either, or does not parse; there is no such cheat.
         OracleError: the machine failed, and nothing was learnt.
     """
+    known = {cheat.name: cheat for cheat in cheats(task)}
+    for name in only:
+        if name not in known:
+            raise unknown("cheat", name, known)
     progress("the honest candidate")
     lenient = task.model_copy(update={"torch_ops": ("any",)})
     honest = evaluate(control(task), lenient)
@@ -49,7 +59,7 @@ def attack(
             f"the starting candidate of {task.name} is not verified itself ({honest.status}: {honest.reason})",
             "Where an honest candidate does not pass, nothing can be said about cheats: mend it first.",
         )
-    for cheat in cheats(task):
+    for cheat in [known[name] for name in only] or known.values():
         if cheat.shows == "gpu" and not measured:
             yield Outcome(cheat=cheat.name, what=cheat.what, result="needs a GPU", by="only a GPU can show it")
             continue

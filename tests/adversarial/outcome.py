@@ -15,7 +15,7 @@ from evaluator.verdict import Status, Verdict
 from tests.adversarial.case import TASK, Case, candidate
 
 CONF = Path(__file__).parents[2] / "conf"
-LIMITS = Limits(first_forward_s=40, forward_s=30, compile_s=60, memory_gb=3.0, processes=160, tmp_mb=256)
+LIMITS = Limits(first_forward_s=20, forward_s=30, search_s=0, compile_s=60, memory_gb=3.0, processes=160, tmp_mb=256)
 HONEST_SHARE = 0.9
 """A time below this share of the honest candidate's is an advantage, and not noise."""
 

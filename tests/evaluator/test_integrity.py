@@ -38,7 +38,9 @@ def task() -> Task:
 
 @pytest.fixture(scope="module")
 def evaluator(gpu: Gpu) -> Iterator[Evaluator]:
-    limits = Limits(first_forward_s=90, forward_s=60, compile_s=60, memory_gb=3.0)  # room for a busy machine
+    limits = Limits(
+        first_forward_s=90, forward_s=60, compile_s=60, search_s=0, memory_gb=3.0
+    )  # room for a busy machine
     with Evaluator(EvaluatorSettings(draws=2, limits=limits), device="", target=gpu) as open_evaluator:
         yield open_evaluator
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.harness.shell import harness
 
+WITHOUT_GPU = ("evaluator.device=none", "gpu=rtx4090")
 REFERENCE = """
 import torch
 import torch.nn as nn
@@ -40,12 +41,20 @@ def test_a_weak_task_is_named_before_anything_is_spent(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_cheat_that_a_task_lets_pass_is_told(tmp_path: Path) -> None:
     (tmp_path / "weak.py").write_text(REFERENCE.replace("FORWARD", "x + 1e-9"))
-    words = ("--task", "weak.py", "--json", "evaluator.device=none", "gpu=rtx4090")
+    wanted = ("input", "zeros", "dummy kernel", "own weights", "thread")
+    words = ("--task", "weak.py", *(word for name in wanted for word in ("--cheat", name)), "--json", *WITHOUT_GPU)
     done = harness("redteam", *words, folder=tmp_path)
     outcomes = {outcome["cheat"]: outcome for outcome in json.loads(done.stdout)}
     assert done.returncode == 1, done.stderr
+    assert tuple(outcomes) == wanted
     assert outcomes["input"]["result"] == "would pass"
     assert outcomes["zeros"]["result"] == "caught"
     assert outcomes["dummy kernel"]["result"] == "caught"
     assert outcomes["own weights"]["result"] == "does not apply"
     assert outcomes["thread"]["result"] == "needs a GPU"
+
+
+def test_a_cheat_that_nobody_knows_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    done = harness("redteam", "--task", "softmax", "--cheat", "zeroes", *WITHOUT_GPU, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean zeros?" in done.stderr
