@@ -8,6 +8,7 @@ from candidates.inductor.merging import Unrewritable
 
 _HEURISTICS = ("pointwise", "reduction", "persistent_reduction")
 _OF_MASKS = ("tl.full", "tl.where", "tl.broadcast_to")
+_FUNCTION = re.compile(r"(?!tmp\d)[\w.]+")  # not a method of a value, whose number shifts with the masks before it
 _GRIDS = ("Grid1D", "Grid2D", "Grid3D", "Grid2DWithYZOverflow")
 
 
@@ -24,7 +25,7 @@ class Kernel:
     def make(self) -> tuple[str, str, tuple[str, ...]]:
         """What stays the same from size to size, masks apart: kind, grid, and the functions it calls."""
         called = [ast.unparse(node.func) for node in ast.walk(self.function) if isinstance(node, ast.Call)]
-        plain = [name if re.fullmatch(r"[\w.]+", name) else name.rpartition(".")[2] for name in called]
+        plain = [name if _FUNCTION.fullmatch(name) else name.rpartition(".")[2] for name in called]
         return self.kind, self.grid, tuple(sorted(name for name in plain if name not in _OF_MASKS))
 
 

@@ -66,6 +66,7 @@ def an_h100() -> Iterator[None]:
     """Let Inductor believe that there is an H100, as long as it only writes."""
     from torch._inductor.fx_passes import joint_graph
     from torch._inductor.runtime import triton_helpers
+    from torch._subclasses import fake_tensor
     from triton.runtime import driver
 
     driver.set_active(_Driver())
@@ -90,6 +91,7 @@ def an_h100() -> Iterator[None]:
         # Patterns (of attention, above all) that are traced with tensors on the device.
         stack.enter_context(mock.patch.object(joint_graph, "lazy_init", return_value=None))
         stack.enter_context(mock.patch.object(triton_helpers, "set_driver_to_gpu", return_value=None))
+        stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context", return_value=None))  # of a CUDA build
         yield
 
 

@@ -33,6 +33,14 @@ def test_a_candidate_keeps_the_rules_and_nothing_of_inductor(name: str) -> None:
     assert rewritten(name) == source
 
 
+def test_what_an_older_torch_generates_is_rewritten_to_the_same_form() -> None:
+    """Its masks shift the numbers of values, so that a method of one has another name at each size."""
+    source = candidate(generation("layernorm_gelu_scale", "torch-2.11"), task("layernorm_gelu_scale").reference)
+    assert check(source, triton_api.names()) == ()
+    wrappers = [text.partition("def compiled(")[2] for text in (source, rewritten("layernorm_gelu_scale"))]
+    assert wrappers[0] == wrappers[1] != ""
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_no_size_is_left_in_the_code(name: str) -> None:
     made = generation(name)
