@@ -4,7 +4,8 @@
 #   benchmarks/record.sh OUT [PART ...]
 #
 # OUT gets the JSON, the tables, a log of each part, and parts.txt: what each part was, how it ended and how long it took.
-# A part that fails stops none of the others. With a second GPU, half of the tasks run on each in the part `stages`.
+# A part that fails stops none of the others. With a second GPU, half of the tasks run on each in the part `stages`; with
+# CUDA_VISIBLE_DEVICES, two invocations can share a machine.
 # PYTHON names the interpreter; STAGES holds more words for the runs of that part; MINUTES bounds each part.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -26,7 +27,7 @@ tests() {
 stages() {
     local first=(convtranspose_layernorm_gelu softmax swiglu) second=(layernorm_gelu_scale rmsnorm matmul_bias_relu)
     local run="$python -m benchmarks.stages run"
-    if [ "$(nvidia-smi -L | wc -l)" -gt 1 ]; then
+    if [ -z "${CUDA_VISIBLE_DEVICES:-}" ] && [ "$(nvidia-smi -L | wc -l)" -gt 1 ]; then
         CUDA_VISIBLE_DEVICES=0 $run --json "$out/stages-0.json" --folder "$out/runs-0" --tasks "${first[@]}" ${STAGES:-} &
         CUDA_VISIBLE_DEVICES=1 $run --json "$out/stages-1.json" --folder "$out/runs-1" --tasks "${second[@]}" ${STAGES:-}
         wait
