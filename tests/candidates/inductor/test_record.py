@@ -36,10 +36,11 @@ def test_a_recording_made_again_is_the_same(tmp_path: Path) -> None:
     made = json.loads(run.stdout.splitlines()[-1])
     known = generation("softmax")
     assert known.true is not None
-    assert made["configurations"] == known.configurations
+    assert made["configurations"]
     assert made["outputs"] == known.outputs
     assert [graph["sizes"] for graph in made["near"]] == [graph.sizes for graph in known.near]
-    if made["software"] == known.software:  # another torch writes other code
+    if made["software"] == known.software:  # another torch writes other code, for other configurations
+        assert made["configurations"] == known.configurations
         texts = [made["true"]["code"], *(graph["code"] for graph in made["near"])]
         pairs = zip(texts, [known.true.code, *(graph.code for graph in known.near)], strict=True)
         assert all(_without_hash(text) == _without_hash(known_text) for text, known_text in pairs)
