@@ -51,6 +51,10 @@ for each in json.load(open(sys.argv[1])):
 PY
 }
 
+ncu() {
+    $python -m tests.evaluator.oracle.record_ncu "$out/ncu"
+}
+
 bench() {
     $python -m benchmarks.bench --json "$out/bench.json"
 }
@@ -69,7 +73,7 @@ overlap() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(doctor tests stages replay bench overlap adversarial timing)
+[ ${#parts[@]} -gt 0 ] || parts=(doctor tests stages ncu replay bench overlap adversarial timing)
 export out python
 for part in "${parts[@]}"; do
     began=$(date +%s)

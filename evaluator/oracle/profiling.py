@@ -47,7 +47,7 @@ class Profiler:
         strange = ncu.unknown(self._ncu, metrics)
         asked = tuple(dict.fromkeys((*(metric for metric in metrics if metric not in strange), DURATION)))
         try:
-            output, code = self._run(request, ncu.command(self._ncu, asked, kernels))
+            output, code = self.run(request, ncu.command(self._ncu, asked, kernels))
         except (WorkerFailure, Mismatch, Violation) as error:
             slow = isinstance(error, WorkerFailure) and error.kind == "timeout"
             reason = f"the profiler's run failed: {error}"[:500] + (f"; {_GIVE_TIME}" if slow else "")
@@ -56,7 +56,7 @@ class Profiler:
         unknown = f"ncu {ncu.version(self._ncu)} does not know {', '.join(strange)} on this GPU: left out"
         return profile.model_copy(update={"notes": (*([unknown] if strange else []), *profile.notes)})
 
-    def _run(self, request: Request, prefix: tuple[str, ...]) -> tuple[str, int | None]:
+    def run(self, request: Request, prefix: tuple[str, ...]) -> tuple[str, int | None]:
         """Everything that profiler and worker printed, and how it ended (None: it had to be stopped)."""
         limits = self._settings.limits.model_copy(update={"output_kb": _OUTPUT_KB})
         folders, form = _folders(Path(prefix[0])), self._settings.sandbox
