@@ -63,6 +63,7 @@ def write(folder: Path, **changes: Any) -> Path:
         ({"rule": {"when": 'registers < "x"'}}, "compares a number with a word", "comparisons"),
         ({"rule": {"prefer": {"num_warp": 4}}}, "num_warp", "num_warps"),
         ({"rule": {"prefer": {"num_warps": 5}}}, "num_warps = 5", "4, 8"),
+        ({"rule": {"together": [{"num_warp": 8}]}}, "sets the unknown parameter 'num_warp'", "num_warps"),
         ({"rule": {"halve": ["num_warp"]}}, "halves the unknown parameter 'num_warp'", "num_warps"),
         ({"rule": {"leave": ["num_warp"]}}, "leaves the unknown parameter 'num_warp'", "num_warps"),
     ],
