@@ -26,15 +26,15 @@ tests() {
 
 stages() {
     local first=(convtranspose_layernorm_gelu softmax swiglu) second=(layernorm_gelu_scale rmsnorm matmul_bias_relu)
-    local run="$python -m benchmarks.stages run"
+    local run="$python -m benchmarks.stages run" status=0
     if [ -z "${CUDA_VISIBLE_DEVICES:-}" ] && [ "$(nvidia-smi -L | wc -l)" -gt 1 ]; then
-        CUDA_VISIBLE_DEVICES=0 $run --json "$out/stages-0.json" --folder "$out/runs-0" --tasks "${first[@]}" ${STAGES:-} &
-        CUDA_VISIBLE_DEVICES=1 $run --json "$out/stages-1.json" --folder "$out/runs-1" --tasks "${second[@]}" ${STAGES:-}
-        wait
+        CUDA_VISIBLE_DEVICES=0 $run --tasks "${first[@]}" --json "$out/stages-0.json" --folder "$out/runs-0" ${STAGES:-} &
+        CUDA_VISIBLE_DEVICES=1 $run --tasks "${second[@]}" --json "$out/stages-1.json" --folder "$out/runs-1" ${STAGES:-} || status=$?
+        wait $! || status=$?
     else
-        $run --json "$out/stages-0.json" --folder "$out/runs-0" --tasks "${first[@]}" "${second[@]}" ${STAGES:-}
+        $run --tasks "${first[@]}" "${second[@]}" --json "$out/stages-0.json" --folder "$out/runs-0" ${STAGES:-} || status=$?
     fi
-    $python -m benchmarks.stages table "$out"/stages-?.json > "$out/stages.md"
+    $python -m benchmarks.stages table "$out"/stages-?.json > "$out/stages.md" && return $status
 }
 
 replay() {

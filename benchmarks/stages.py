@@ -18,16 +18,16 @@ from typing import Any
 from rich.console import Console
 
 from candidates.store import Store
-from evaluator import roofline
 from evaluator.catalog import task_names
 from evaluator.errors import HarnessError
 from evaluator.verdict import Timing, Verdict
 from harness.config import load
 from harness.llm.budget import Spent
 from harness.reports.account import by_stage
+from harness.reports.verdict import as_json
 from harness.run import execute
 from harness.settings import Settings
-from harness.state import State
+from harness.state import PROGRESS, State
 
 CONF = Path(__file__).parents[1] / "conf"
 
@@ -61,14 +61,15 @@ def one_run(folder: Path, task: str, proposer: str, overrides: Sequence[str]) ->
     folder.mkdir(parents=True, exist_ok=True)
     words = [f"task={task}", f"proposer={proposer}", "stage=all", f"store.root={folder / 'store'}", *overrides]
     settings = load(words)
-    began = time.monotonic()
+    began, failed = time.monotonic(), {}
     with (folder / f"{task}-{proposer}.txt").open("w") as transcript:
         console = Console(file=transcript, width=120)
         try:
             execute(settings, console)
         except HarnessError as error:
-            console.print(f"error: {error}")
-    return outcome(settings, proposer) | {"words": words[:3], "wall_s": round(time.monotonic() - began, 1)}
+            failed = {"ending": f"error: {error.problem}"}
+    wall_s = round(time.monotonic() - began, 1)
+    return outcome(settings, proposer) | failed | {"words": words[:3], "wall_s": wall_s}
 
 
 def outcome(settings: Settings, proposer: str) -> dict[str, Any]:
@@ -103,7 +104,7 @@ def stages(state: State) -> Iterator[dict[str, Any]]:
     current: Verdict | None = None
     for name, spent in used.items():
         steps = [step for step in state.steps if step.stage == name]
-        kept = [step for step in steps if step.decision in ("start", "kept", "nominated")]
+        kept = [step for step in steps if step.decision in ("start", *PROGRESS)]
         current = kept[-1].verdict if kept else current
         yield {
             "stage": name,
@@ -118,14 +119,9 @@ def stages(state: State) -> Iterator[dict[str, Any]]:
 
 def where(verdict: Verdict) -> list[dict[str, Any]]:
     """Where the time of a forward goes: own kernels with their fraction of the roofline, then all other work."""
-    ceilings = verdict.evidence.ceilings
-    roofs = roofline.roofs(verdict, ceilings) if ceilings else ()
-    own = [
-        {"what": roof.name, "share": roof.share, "fraction": roof.fraction, "bound": roof.bound, "gb_s": roof.gb_s}
-        for roof in roofs
-    ]
+    own: list[dict[str, Any]] = as_json(verdict)["evidence"]["roofline"]
     others = [work for work in verdict.evidence.gpu_work if work.kind != "own"]
-    return own + [{"what": work.operator or work.name, "share": work.share, "fraction": None} for work in others]
+    return own + [{"name": work.operator or work.name, "share": work.share, "fraction": None} for work in others]
 
 
 def against(ours: Timing | None, theirs: Timing | None) -> str:
@@ -180,7 +176,7 @@ def _used(row: dict[str, Any], names: Sequence[str]) -> Iterator[str]:
 def _place(place: dict[str, Any]) -> str:
     share = "unknown" if place["share"] is None else f"{place['share']:.0%}"
     of = f" at {place['fraction']:.0%} of the {place['bound']} roof" if place["fraction"] is not None else ""
-    return f"{place['what'][:60]} {share}{of}"
+    return f"{place['name'][:60]} {share}{of}"
 
 
 def _ms(interval: Sequence[float] | None) -> str:

@@ -44,14 +44,10 @@ class Evaluator:
     """Evaluates candidates on one device, or for one compile target where `device` is empty.
 
     A verdict always comes back: if the oracle dies or hangs, it is `infra_error`, and the next call starts a new one.
-
-    Args:
-        spares: while one candidate is judged, start the workers for the next; not worth it for a single verdict.
     """
 
-    def __init__(self, settings: EvaluatorSettings, *, device: str, target: Gpu, spares: bool = True) -> None:
+    def __init__(self, settings: EvaluatorSettings, *, device: str, target: Gpu) -> None:
         self._settings = settings
-        self._spares = spares
         self._target = target
         self._device = _find(device) if device else None
         self._process: subprocess.Popen[bytes] | None = None
@@ -191,7 +187,6 @@ class Evaluator:
                 "settings": self._settings.model_dump(mode="json"),
                 "device": described,
                 "target": self._target.model_dump(mode="json"),
-                "spares": self._spares,
             }
         )
         try:

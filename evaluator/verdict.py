@@ -36,6 +36,10 @@ class Gain(Frozen):
     pairs: int = 1  # of workers, each with memory of its own
     confirmed: bool = False  # from rounds that were taken after others had nominated the candidate
 
+    def reaches(self, min_gain: float) -> bool:
+        """Whether it is worth having, and no accident."""
+        return self.estimate >= min_gain and self.low > 0
+
 
 class DistributionError(Frozen):
     """The largest errors over the draws of one distribution; `scaled` values are divided by the truth's RMS."""

@@ -68,17 +68,13 @@ def apply(settings: EvaluatorSettings, root: Path, fingerprint: str) -> Evaluato
     return settings.model_copy(update={"timer": settings.timer.model_copy(update={"placement": table})})
 
 
-def open_evaluator(settings: Settings, spares: bool = True) -> Evaluator:
-    """The evaluator for the target of these settings, on their device, with what is known about this machine.
-
-    Args:
-        spares: as for `Evaluator`.
-    """
-    plain = Evaluator(settings.evaluator, device=settings.device, target=settings.gpu, spares=spares)
+def open_evaluator(settings: Settings) -> Evaluator:
+    """The evaluator for the target of these settings, on their device, with what is known about this machine."""
+    plain = Evaluator(settings.evaluator, device=settings.device, target=settings.gpu)
     known = apply(settings.evaluator, settings.store.root, plain.describe()["fingerprint"]) if settings.device else None
     if known is None or known == settings.evaluator:
         return plain
-    return Evaluator(known, device=settings.device, target=settings.gpu, spares=spares)
+    return Evaluator(known, device=settings.device, target=settings.gpu)
 
 
 def _path(root: Path) -> Path:

@@ -97,14 +97,14 @@ def _by_gain(verdict: Verdict, current: Standing | None, min_gain: float) -> Dec
     gain = verdict.gain
     if gain is None or gain.incumbent != current.digest:
         return Decision("reverted", "it was not measured against the current code")
-    kept = gain.estimate >= min_gain and gain.low > 0
+    kept = gain.reaches(min_gain)
     return Decision("kept" if kept else "reverted", _gain_in_words(gain, min_gain))
 
 
 def _gain_in_words(gain: Gain, min_gain: float) -> str:
     size = f"{abs(gain.estimate):.1%}"
     bound = f"at least {gain.low:+.1%}"
-    if gain.estimate >= min_gain and gain.low > 0:
+    if gain.reaches(min_gain):
         return f"{size} faster ({bound})"
     if gain.low > 0:
         return f"{size} faster, under the {min_gain:.1%} asked for"

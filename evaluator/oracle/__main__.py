@@ -40,10 +40,7 @@ _A_VERDICT = 2  # workers that run a candidate: one is examined, in the other it
 class Oracle:
     """What one oracle process holds: pools of workers, references, and the GPU if there is one."""
 
-    def __init__(self, first: dict[str, Any], channel: Channel) -> None:
-        settings = EvaluatorSettings.model_validate(first["settings"])
-        device = Device(**_with_paths(first["device"])) if first["device"] else None
-        target, spares = Gpu.model_validate(first["target"]), bool(first["spares"])
+    def __init__(self, settings: EvaluatorSettings, device: Device | None, target: Gpu, channel: Channel) -> None:
         self._settings = settings
         self._device = device
         self._channel = channel
@@ -52,10 +49,10 @@ class Oracle:
         limits, size = settings.limits, settings.pool
         if device is None:
             sizes: dict[Mode, int] = {"compile": size, "interpret": _A_VERDICT * size}
-            self._pools = [Pool(mode, confinement, limits, count, spares) for mode, count in sizes.items()]
+            self._pools = [Pool(mode, confinement, limits, count) for mode, count in sizes.items()]
             self._unmeasured: Unmeasured | None = Unmeasured(settings, *self._pools)
         else:
-            self._pools = [Pool("device", confinement, limits, _A_VERDICT * size, spares)]
+            self._pools = [Pool("device", confinement, limits, _A_VERDICT * size)]
             self._unmeasured = None
         for pool in self._pools:
             pool.fill()
@@ -204,9 +201,11 @@ def _software(device: Device | None) -> dict[str, str]:
 def serve(channel: Channel) -> None:
     """Answer requests until the orchestrator closes the channel."""
     first, _ = channel.receive()
+    device = Device(**_with_paths(first["device"])) if first["device"] else None
     oracle = None
     try:
-        oracle = Oracle(first, channel)
+        settings = EvaluatorSettings.model_validate(first["settings"])
+        oracle = Oracle(settings, device, Gpu.model_validate(first["target"]), channel)
         channel.send({"ready": True})
         while True:
             message, _ = channel.receive()

@@ -286,8 +286,7 @@ class Measured:
 
 def _would_be_kept(request: Request, report: Report) -> bool:
     """Only what would replace the incumbent, or has none to beat, is worth a second worker and its compilation."""
-    won = report.gain is None or (report.gain.estimate >= request.min_gain and report.gain.low > 0)
-    return request.thorough and won
+    return request.thorough and (report.gain is None or report.gain.reaches(request.min_gain))
 
 
 def _failure(error: Exception) -> WorkerFailure | Mismatch | Violation:

@@ -1,10 +1,11 @@
 """compute-sanitizer's memcheck: where it is, how it is called, and what its reports say."""
 
 import re
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from evaluator.oracle import tools
 
 ENVIRONMENT = {"LC_ALL": "C", "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
 """Messages in English; every tensor an allocation of its own, since only its bounds are known to memcheck."""
@@ -12,7 +13,7 @@ ENVIRONMENT = {"LC_ALL": "C", "PYTORCH_NO_CUDA_MEMORY_CACHING": "1"}
 SUMMARY = "ERROR SUMMARY"
 """What it prints last, if it came so far."""
 
-_PLACE = "/usr/local/cuda/bin/compute-sanitizer"
+_PLACE = Path("/usr/local/cuda/bin/compute-sanitizer")
 _HEAD = re.compile(r"^=+ ((?:Invalid|Misaligned) \S+ (?:read|write|atomic)[^\n]*)$", re.MULTILINE)
 _AT = re.compile(r"^=+\s+at (?:\S+ )?([A-Za-z_]\w*)(?:\([^\n]*\))?\+0x[0-9a-f]+(?: in (\S+:\d+))?", re.MULTILINE)
 _OUTSIDE = re.compile(r"^=+\s+(Access (?:at|to) [^\n]*|and is [^\n]*)$", re.MULTILINE)
@@ -34,11 +35,7 @@ class Access:
 
 def find(configured: str) -> Path | None:
     """The program's path: as configured, or found for `auto`; None if there is none or it is not wanted."""
-    if configured != "auto":
-        path = Path(configured)
-        return path if configured != "none" and path.is_file() else None
-    places = [Path(place) for place in (shutil.which("compute-sanitizer"), _PLACE) if place]
-    return next((place for place in places if place.is_file()), None)
+    return tools.find("compute-sanitizer", configured, [_PLACE])
 
 
 def command(program: Path) -> tuple[str, ...]:

@@ -7,18 +7,19 @@ worker calls after warm-up; trial launches of an autotuner are never among it.
 import csv
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
+
+from evaluator.oracle import tools
 
 ENVIRONMENT = {"LC_ALL": "C"}
 """Numbers are written with a decimal point, and messages in English."""
 
 MOST_LAUNCHES = 100  # that are profiled; each is run once for every few metrics
 
-_PLACES = ("/usr/local/cuda/bin/ncu", "/opt/nvidia/nsight-compute/ncu")
+_PLACES = (Path("/usr/local/cuda/bin/ncu"), Path("/opt/nvidia/nsight-compute/ncu"))
 _QUERY_S = 60.0
 _METRIC = re.compile(r"[a-z0-9]+__[a-z0-9_]+")
 _OF_A_LAUNCH = "launch__"  # properties of the launch itself: never counters, and not among what can be asked about
@@ -26,15 +27,8 @@ _OF_A_LAUNCH = "launch__"  # properties of the launch itself: never counters, an
 
 def find(configured: str) -> Path | None:
     """The profiler's path: as configured, or found for `auto`; None if there is none or it is not wanted."""
-    if configured == "none":
-        return None
-    if configured != "auto":
-        path = Path(configured)
-        return path if path.is_file() else None
-    found = shutil.which("ncu")
     versioned = sorted(Path("/opt/nvidia/nsight-compute").glob("*/ncu"), reverse=True)
-    places = ([Path(found)] if found else []) + [Path(place) for place in _PLACES] + versioned
-    return next((place for place in places if place.is_file()), None)
+    return tools.find("ncu", configured, [*_PLACES, *versioned])
 
 
 def command(ncu: Path, metrics: Iterable[str], kernels: Iterable[str]) -> tuple[str, ...]:

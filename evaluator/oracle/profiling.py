@@ -2,19 +2,17 @@
 
 import ast
 from collections.abc import Mapping
-from pathlib import Path
 
 from evaluator.devices import Device
 from evaluator.gpus import Gpu
 from evaluator.oracle import ncu, ncu_table
 from evaluator.oracle.buffers import Transport
-from evaluator.oracle.confinement import Confinement
-from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.correctness import Violation
 from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.instruments import Instrument, Instruments
 from evaluator.oracle.ncu_table import DURATION
-from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress
-from evaluator.oracle.worker import WorkerFailure, WorkerHandle
+from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.verdict import Profile
 
@@ -30,8 +28,7 @@ class Profiler:
     def __init__(self, settings: EvaluatorSettings, target: Gpu, device: Device) -> None:
         self.transport: Transport = "ipc"
         self._settings = settings
-        self._target = target
-        self._device = device
+        self._instruments = Instruments(target, device, settings.sandbox)
         self._ncu = ncu.find(settings.ncu)
 
     def profile(self, request: Request, metrics: tuple[str, ...], progress: Progress) -> Profile:
@@ -59,12 +56,9 @@ class Profiler:
     def run(self, request: Request, prefix: tuple[str, ...]) -> tuple[str, int | None]:
         """Everything that profiler and worker printed, and how it ended (None: it had to be stopped)."""
         limits = self._settings.limits.model_copy(update={"output_kb": _OUTPUT_KB})
-        folders, form = _folders(Path(prefix[0])), self._settings.sandbox
-        confinement = Confinement(limits, self._target, self._device, prefix, folders, form)
-        confinement.transport, confinement.environment = self.transport, ncu.ENVIRONMENT
-        worker = WorkerHandle("device", confinement, limits)
-        reference = Reference(request.task.reference, str(request.task.path), "cuda")
-        examination = Examination(request.task, reference, worker, limits)
+        instrument = Instrument(prefix, ncu.ENVIRONMENT, limits, self.transport)
+        examination = self._instruments.start(instrument, request.task, {})
+        worker = examination.worker
         try:
             try:
                 examination.load(request.source, {"autotune": request.autotune})
@@ -142,9 +136,3 @@ def own_kernels(source: str) -> tuple[str, ...]:
 
     functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
     return tuple(node.name for node in functions if any(makes_kernel(each) for each in node.decorator_list))
-
-
-def _folders(program: Path) -> tuple[Path, ...]:
-    """The profiler's own folders, where they are not among what every sandbox has (/usr)."""
-    places = {program.resolve().parent, Path("/opt/nvidia")}
-    return tuple(place for place in places if place.is_dir() and not place.is_relative_to("/usr"))

@@ -12,13 +12,13 @@ from evaluator.devices import Device
 from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.oracle import memcheck
-from evaluator.oracle.confinement import Confinement
-from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.compiling import small_reference
+from evaluator.oracle.correctness import Violation
 from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.instruments import Instrument, Instruments
 from evaluator.oracle.profiling import own_kernels
-from evaluator.oracle.reference import at
 from evaluator.oracle.report import Progress
-from evaluator.oracle.worker import WorkerFailure, WorkerHandle
+from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.verdict import Status, Verdict
 
@@ -34,8 +34,7 @@ class Sanitizer:
 
     def __init__(self, settings: EvaluatorSettings, target: Gpu, device: Device) -> None:
         self._settings = settings
-        self._target = target
-        self._device = device
+        self._instruments = Instruments(target, device, settings.sandbox)
         self._program = memcheck.find(settings.sanitizer)
 
     def judge(self, request: Request, verdict: Verdict, progress: Progress) -> Verdict:
@@ -44,7 +43,7 @@ class Sanitizer:
         Only finalists are looked at: what beat the code it was measured against, and would take its place.
         """
         gain = verdict.gain
-        final = request.thorough and gain is not None and gain.confirmed and gain.estimate >= request.min_gain
+        final = request.thorough and gain is not None and gain.reaches(request.min_gain)
         if self._program is None or not final:
             return verdict
         progress("memcheck")
@@ -56,20 +55,18 @@ class Sanitizer:
             return _with(verdict, CLEAN)
         reason = "compute-sanitizer: " + "; ".join(map(str, accesses[:3]))
         failed = {"status": Status.RUNTIME_ERROR, "reason": reason, "time": None, "gain": None}
-        return verdict.model_copy(update=failed)
+        return Verdict.model_validate(dict(verdict) | failed)
 
     def _accesses(self, program: Path, request: Request, tuned: dict[str, Any]) -> tuple[memcheck.Access, ...]:
         """What memcheck reports of the candidate's kernels during one forward at small sizes."""
+        small = small_reference(request.task)
+        if isinstance(small, str):
+            raise WorkerFailure("failed", small)
         limits = self._settings.limits
         slow = {name: getattr(limits, name) * _SLOWER for name in ("start_s", "first_forward_s", "forward_s")}
         limits = limits.model_copy(update={**slow, "output_kb": _OUTPUT_KB})
-        folders = tuple(place for place in [program.resolve().parent] if not place.is_relative_to("/usr"))
-        prefix, form = memcheck.command(program), self._settings.sandbox
-        confinement = Confinement(limits, self._target, self._device, prefix, folders, form)
-        confinement.transport, confinement.environment = "pinned", memcheck.ENVIRONMENT
-        reference = at(request.task, request.task.small, "cuda")
-        worker = WorkerHandle("device", confinement, limits)
-        examination = Examination(request.task, reference, worker, limits)
+        instrument = Instrument(memcheck.command(program), memcheck.ENVIRONMENT, limits, "pinned")
+        examination = self._instruments.start(instrument, request.task, small.sizes)
         failure: WorkerFailure | Mismatch | Violation | None = None
         try:
             try:
@@ -77,7 +74,7 @@ class Sanitizer:
                 examination.check(1)
             except (WorkerFailure, Mismatch, Violation) as error:
                 failure = error  # memcheck ends the context of a kernel that it reports, so there may be a report
-            output, code = worker.finish(_EXIT_S)
+            output, code = examination.worker.finish(_EXIT_S)
         finally:
             examination.close()
         accesses = memcheck.read(output, own_kernels(request.source))

@@ -171,19 +171,13 @@ def explain(answer: Message) -> str:
 
 
 class Pool:
-    """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate.
+    """Workers of one mode, started ahead of need so that their imports cost no waiting. Each serves one candidate."""
 
-    Args:
-        size: how many wait.
-        spares: start another one in place of each that is taken.
-    """
-
-    def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int, spares: bool = True) -> None:
+    def __init__(self, mode: Mode, confinement: Confining, limits: Limits, size: int) -> None:
         self._mode = mode
         self._confinement = confinement
         self._limits = limits
         self._size = size
-        self._spares = spares
         self._waiting: list[WorkerHandle] = []
         self._still = False
 
@@ -191,7 +185,7 @@ class Pool:
         return WorkerHandle(self._mode, self._confinement, self._limits)
 
     def take(self) -> WorkerHandle:
-        """A ready worker; another one is started in its place if there are to be spares.
+        """A ready worker; another one is started in its place.
 
         Raises:
             WorkerFailure: it did not start.
@@ -199,7 +193,7 @@ class Pool:
         worker = self._waiting.pop(0) if self._waiting else self._new()
         if self._still:
             worker.thaw()
-        elif self._spares:
+        else:
             self.fill()
         try:
             worker.wait_ready()
@@ -232,8 +226,7 @@ class Pool:
             self._still = False
             for worker in self._waiting:
                 worker.thaw()
-            if self._spares:
-                self.fill()
+            self.fill()
 
     def close(self) -> None:
         """Kill those that wait."""

@@ -29,10 +29,9 @@ def main(words: Sequence[str], debug: bool) -> int:
     messages = terminal.stderr()
     if settings.note:
         messages.print(Text(settings.note))
-    spares = bool(settings.device)  # on a GPU one verdict takes more workers than wait: baselines, a second of each
     with (
         Store.open(settings.store.url, settings.store.root) as store,
-        open_evaluator(settings, spares=spares) as evaluator,
+        open_evaluator(settings) as evaluator,
         messages.status("starting") as status,
     ):
         judge = Judge(settings, store, evaluator, triton_api.names())

@@ -134,7 +134,7 @@ def _of_tuned(space: Space, context: Context) -> Iterator[Variation]:
     for point in points:
         change = f"autotune {len(listed)} configurations -> {_listed(point)} in {kernel.name}"
         if len(listed) == 1:
-            now = listed[0]
+            now = kernel.configs.items[0].values
             changed = {name: value for name, value in point.items() if now.get(name) != value}
             change = ", ".join(f"{name} {_shown(now.get(name))} -> {value}" for name, value in changed.items())
             change += f" in {kernel.name}"

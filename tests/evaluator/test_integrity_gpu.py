@@ -1,13 +1,12 @@
 """Do the candidate's own kernels do the work? Verdicts on a real GPU, with Kineto's profile and launches left out."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evaluator.catalog import load_gpus, load_task, load_tolerance
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_task, load_tolerance
+from evaluator.devices import Target
 from evaluator.request import EvaluatorSettings, Limits, Request, Timer
 from evaluator.service import Evaluator
 from evaluator.tasks import Task
@@ -19,11 +18,12 @@ from .doubtful import CHEATS, HONEST, USELESS, Doubtful, model
 CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
+SETTINGS = EvaluatorSettings(
+    draws=2,
+    baselines=(),
+    limits=Limits(first_forward_s=30, forward_s=10),
+    timer=Timer(max_seconds=0.2),
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,19 +31,6 @@ def task() -> Task:
     return Task(
         name="scaled_relu", reference=REFERENCE, path=Path("scaled_relu.py"), tolerance=load_tolerance("standard", CONF)
     )
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    settings = EvaluatorSettings(
-        draws=2,
-        baselines=(),
-        limits=Limits(first_forward_s=30, forward_s=10),
-        timer=Timer(max_seconds=0.2),
-    )
-    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
 
 
 def judge(evaluator: Evaluator, task: Task, target: Target, source: str) -> Verdict:

@@ -1,13 +1,12 @@
 """On a GPU with Nsight Compute: what is asked for is known, and the right launches are told apart."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evaluator.catalog import load_gpus, load_task, load_tolerance
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_task, load_tolerance
+from evaluator.devices import Target
 from evaluator.oracle import ncu
 from evaluator.oracle.ncu_table import DURATION
 from evaluator.request import EvaluatorSettings, Limits, Request
@@ -23,18 +22,6 @@ DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
 GRID = "launch__grid_size"
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    with Evaluator(EvaluatorSettings(), device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,13 @@
 """On a GPU: ceilings are plausible, a forward's work is all there, and kernels are held against what they need."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from evaluator import roofline
-from evaluator.catalog import load_gpus, load_task
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_task
+from evaluator.devices import Target
 from evaluator.request import EvaluatorSettings, Request, Timer
 from evaluator.service import Evaluator
 from evaluator.verdict import Status, Verdict
@@ -16,19 +15,7 @@ from evaluator.verdict import Status, Verdict
 CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    settings = EvaluatorSettings(baselines=("eager",), timer=Timer(rounds=3, max_seconds=0.5))
-    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
+SETTINGS = EvaluatorSettings(baselines=("eager",), timer=Timer(rounds=3, max_seconds=0.5))
 
 
 def judge(evaluator: Evaluator, target: Target, name: str) -> Verdict:

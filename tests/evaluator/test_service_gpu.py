@@ -1,13 +1,12 @@
 """Verdicts on a real GPU: the oracle, the sandbox with devices, CUDA IPC, the stopwatch and the profiler."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evaluator.catalog import load_gpus, load_task, load_tolerance
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_task, load_tolerance
+from evaluator.devices import Target
 from evaluator.request import EvaluatorSettings, Incumbent, Limits, Request, Timer
 from evaluator.service import Evaluator
 from evaluator.tasks import Task
@@ -18,11 +17,9 @@ from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
+SETTINGS = EvaluatorSettings(
+    baselines=("eager",), limits=Limits(first_forward_s=30, forward_s=10), timer=Timer(rounds=5, max_seconds=1.0)
+)
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +27,6 @@ def task() -> Task:
     return Task(
         name="scaled_relu", reference=REFERENCE, path=Path("scaled_relu.py"), tolerance=load_tolerance("standard", CONF)
     )
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    settings = EvaluatorSettings(
-        baselines=("eager",), limits=Limits(first_forward_s=30, forward_s=10), timer=Timer(rounds=5, max_seconds=1.0)
-    )
-    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
 
 
 def request(task: Task, target: Target, source: str, incumbent: Incumbent | None = None) -> Request:

@@ -1,13 +1,12 @@
 """Numerics on a real GPU: races, atomics, tensor cores, other sizes, memory that is short, and what it costs."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evaluator.catalog import load_gpus, load_task, load_tolerance, task_names
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_task, load_tolerance, task_names
+from evaluator.devices import Target
 from evaluator.request import EvaluatorSettings, Limits, Request, Timer
 from evaluator.service import Evaluator
 from evaluator.tasks import Precision, Task
@@ -31,11 +30,6 @@ CONF = Path(__file__).parents[2] / "conf"
 pytestmark = pytest.mark.gpu
 
 
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
-
-
 def settings(**fields: object) -> EvaluatorSettings:
     known: dict[str, object] = {
         "baselines": (),
@@ -45,11 +39,7 @@ def settings(**fields: object) -> EvaluatorSettings:
     return EvaluatorSettings.model_validate(known | fields)
 
 
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    with Evaluator(settings(), device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
+SETTINGS = settings()
 
 
 def task(reference: str = REFERENCE, policy: str = "standard", **fields: object) -> Task:

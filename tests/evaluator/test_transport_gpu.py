@@ -1,13 +1,12 @@
 """Verdicts on a real GPU whose tensors cross in pinned host memory, as they must where CUDA has no IPC."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from evaluator.catalog import load_gpus, load_tolerance
-from evaluator.devices import Target, choose, detect
+from evaluator.catalog import load_tolerance
+from evaluator.devices import Target
 from evaluator.request import EvaluatorSettings, Incumbent, Request, Timer
 from evaluator.service import Evaluator
 from evaluator.tasks import Task
@@ -18,19 +17,7 @@ from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    settings = EvaluatorSettings(transport="pinned", baselines=("eager",), timer=Timer(rounds=5, max_seconds=1.0))
-    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
+SETTINGS = EvaluatorSettings(transport="pinned", baselines=("eager",), timer=Timer(rounds=5, max_seconds=1.0))
 
 
 def judge(evaluator: Evaluator, target: Target, source: str, incumbent: str = "") -> Verdict:

@@ -5,7 +5,6 @@ python -m pytest -m gpu -rA tests/harness/test_inductor_gpu.py
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,30 +12,17 @@ import pytest
 from candidates.inductor.module import candidate
 from candidates.static_rules import check
 from evaluator import triton_api
-from evaluator.catalog import load_gpus
-from evaluator.devices import Target, choose, detect
-from evaluator.request import EvaluatorSettings, Request
+from evaluator.devices import Target
+from evaluator.request import Request
 from evaluator.service import Evaluator
 from evaluator.verdict import Status
-from tests.candidates.inductor.recordings import CONF, TASKS, task
+from tests.candidates.inductor.recordings import TASKS, task
 from tests.harness.shell import harness
 
 pytestmark = pytest.mark.gpu
 
 OF_COMPILED = 0.95
 """How fast, of torch.compile's speed, a draft must at least be: it is the same code under another launcher."""
-
-
-@pytest.fixture(scope="module")
-def target() -> Target:
-    return choose("auto", load_gpus(CONF), detect(), "auto")
-
-
-@pytest.fixture(scope="module")
-def evaluator(target: Target) -> Iterator[Evaluator]:
-    assert target.device is not None
-    with Evaluator(EvaluatorSettings(), device=target.device.uuid, target=target.gpu) as open_evaluator:
-        yield open_evaluator
 
 
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "matmul_bias_relu"])

@@ -69,6 +69,24 @@ def test_what_belongs_together_is_set_at_once_and_first(context: Make) -> None:
     assert not any("num_warps" in change for change in found[2:])  # which the stage does not vary
 
 
+def test_what_belongs_together_is_set_in_an_autotuned_kernels_configuration(context: Make) -> None:
+    tuner = "@triton.autotune(configs=[triton.Config({CONFIG}, num_warps=4, num_stages=2)], key=['M'])\n@triton.jit"
+    source = (
+        MATMUL.replace("@triton.jit", tuner.replace("CONFIG", "'BLOCK_SIZE_M': 64, 'BLOCK_SIZE_N': 64"), 1)
+        .replace("BM, BN, BLOCK_SIZE_K", "BLOCK_SIZE_K")
+        .replace("BM, BN = 64, 64", "pass")
+        .replace("grid = (", "grid = lambda META: (")
+        .replace("BM)", "META['BLOCK_SIZE_M'])")
+        .replace("BN)", "META['BLOCK_SIZE_N'])")
+    )
+    sets = ({"BLOCK_M": 128, "BLOCK_N": 128, "num_warps": 8},)
+    rule = Rule(name="tiles", title="Tiles", together=sets)
+    change, changed = enumerate_all(context(source, stage(rule, BLOCK_M=(32, 64))))[0]
+
+    assert change == "BLOCK_SIZE_M 64 -> 128, BLOCK_SIZE_N 64 -> 128, num_warps 4 -> 8 in matmul_kernel"
+    assert "triton.Config({'BLOCK_SIZE_M': 128, 'BLOCK_SIZE_N': 128}, num_warps=8, num_stages=2)" in changed
+
+
 def test_it_is_deterministic(context: Make) -> None:
     assert enumerate_all(context(TWO_KERNELS, stage(**GRID))) == enumerate_all(context(TWO_KERNELS, stage(**GRID)))
 
