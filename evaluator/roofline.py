@@ -7,13 +7,14 @@ most (Amdahl's law).
 
 What is a bound and what an estimate: times and, if measured, ceilings are measurements. Bytes are those of the tensors
 that a launch is given, loaded and stored once each; a kernel that touches a part of a tensor only moves less, so a
-fraction well above one is taken for unknown. Operations are known for contractions alone; what torch does not do of
-them is the only kernel's that multiplies matrices (or the only kernel), unknown if there are several. What is not known
-never makes a fraction larger, so headroom is an upper bound of what tuning can gain.
+fraction well above one is taken for unknown. A floor above the time of a whole forward of the reference, eager or
+compiled, is refuted by it: that time is the floor then. Operations are known for contractions alone; what torch does
+not do of them is the only kernel's that multiplies matrices (or the only kernel), unknown if there are several. What
+is not known never makes a fraction larger, so headroom is an upper bound of what tuning can gain.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from evaluator.gpus import Gpu
@@ -22,6 +23,7 @@ from evaluator.work import Ceilings, GpuWork, family
 
 Bound = Literal["memory", "compute"]
 
+_BASELINES = {"eager": "the eager reference", "compile": "torch.compile"}
 _IMPOSSIBLE = 1.1  # a fraction beyond it says that the bytes were not all moved, or came from the L2
 _FORMATS = {"f16": "FP16", "bf16": "BF16", "tf32": "TF32"}
 _DTYPES = {"float32": "FP32", "float16": "FP16", "bfloat16": "BF16"}
@@ -32,7 +34,8 @@ class Roof:
     """One own kernel under the roof; all its launches in a forward together. None where something is not known.
 
     `share` and `headroom` are fractions of the forward's time; `fraction` is of the roofline, 0..1. `rate` names the
-    format whose matrix rate bounds it.
+    format whose matrix rate bounds it. `passed_by` is the baseline, eager or compile, that ran below the floor that the
+    ceilings give; `floor_ms` is what that baseline's time leaves of it.
     """
 
     name: str
@@ -44,6 +47,14 @@ class Roof:
     rate: str = ""
     floor_ms: float | None = None
     fraction: float | None = None
+    passed_by: str = ""
+
+    @property
+    def ceiling(self) -> str:
+        """What the fraction is of, in words."""
+        if self.passed_by:
+            return f"speed of {_BASELINES[self.passed_by]}"
+        return "copy bandwidth" if self.bound == "memory" else f"{self.rate} rate"
 
     @property
     def headroom(self) -> float | None:
@@ -83,10 +94,11 @@ def roofs(verdict: Verdict, ceilings: Ceilings) -> tuple[Roof, ...]:
     for kernel in verdict.kernels:  # specialisations of one kernel share a time, since they share a name
         grouped.setdefault(kernel.name, []).append(kernel)
     flops = _flops(verdict)
-    return tuple(
+    found = tuple(
         _roof(name, facts, _share(name, facts, verdict), verdict.time.median_ms, ceilings, flops.get(name))
         for name, facts in grouped.items()
     )
+    return _lowered(found, verdict)
 
 
 def own_headroom(found: Iterable[Roof]) -> float | None:
@@ -175,6 +187,27 @@ def _roof(
         floor_ms=floor,
         fraction=None if fraction > _IMPOSSIBLE else min(fraction, 1.0),
     )
+
+
+def _lowered(found: tuple[Roof, ...], verdict: Verdict) -> tuple[Roof, ...]:
+    """Floors that together are no higher than what the fastest baseline takes for all of its forward.
+
+    Kernels that read more than they write pass the bandwidth of a copy, so a ceiling is no proof where one did.
+    """
+    known = [roof.floor_ms for roof in found if roof.floor_ms is not None and roof.fraction is not None]
+    seen = {name: timing.high_ms for name, timing in verdict.baseline.items() if timing is not None}
+    fastest = min(seen, key=lambda name: seen[name], default=None)
+    if fastest is None or sum(known) <= seen[fastest]:
+        return found
+    scale = seen[fastest] / sum(known)
+    return tuple(_scaled(roof, scale, fastest) for roof in found)
+
+
+def _scaled(roof: Roof, scale: float, passed_by: str) -> Roof:
+    if roof.floor_ms is None or roof.fraction is None or not roof.ms:
+        return roof
+    floor = scale * roof.floor_ms
+    return replace(roof, floor_ms=floor, fraction=min(floor / roof.ms, 1.0), passed_by=passed_by)
 
 
 def _rate(facts: list[KernelFacts], ceilings: Ceilings) -> str:

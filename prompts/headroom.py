@@ -83,6 +83,8 @@ def _of_kernel(roof: Roof, ceilings: Ceilings) -> dict[str, Any]:
 
 
 def _name(roof: Roof, ceilings: Ceilings) -> str | None:
+    if roof.passed_by:
+        return roof.ceiling
     measured = ceilings.source == "measured"
     if roof.bound == "memory":
         return "copy bandwidth" if measured else "datasheet's bandwidth"

@@ -60,11 +60,10 @@ def _roofs(verdict: Verdict) -> tuple[Roof, ...]:
 def _roof_line(roof: Roof) -> str:
     if roof.fraction is None or roof.gb_s is None:
         return f"{roof.name} takes {_share(roof.share)} of the forward; how near it is to the ceiling is not known"
-    of = "copy bandwidth" if roof.bound == "memory" else f"{roof.rate} rate"
     rate = f"{roof.gb_s:.4g} GB/s" + (f", {roof.tflop_s:.4g} TFLOP/s" if roof.tflop_s else "")
     return (
-        f"{roof.name} reaches {roof.fraction:.0%} of the measured {of} ({rate}) and takes {_share(roof.share)} of the "
-        f"forward: tuning it could gain {roof.headroom:.1%} at most"
+        f"{roof.name} reaches {roof.fraction:.0%} of the measured {roof.ceiling} ({rate}) and takes "
+        f"{_share(roof.share)} of the forward: tuning it could gain {roof.headroom:.1%} at most"
     )
 
 

@@ -16,6 +16,7 @@ from evaluator.verdict import Profile
 from prompts.metrics import load_metrics
 
 from .candidates import KERNEL, MODEL, REFERENCE, candidate
+from .reach import let_everybody_reach
 
 CONF = Path(__file__).parents[2] / "conf"
 DRAM = "dram__throughput.avg.pct_of_peak_sustained_elapsed"
@@ -82,6 +83,7 @@ def test_a_profiler_that_hangs_costs_a_profile_and_no_more(tmp_path: Path, targe
     hanging = tmp_path / "ncu"
     hanging.write_text('#!/bin/sh\n[ "$1" = --version ] && exit\n[ "$1" = --query-metrics ] && exit\nsleep 600\n')
     hanging.chmod(0o755)
+    let_everybody_reach(tmp_path)
     assert target.device is not None
     settings = EvaluatorSettings(ncu=str(hanging), limits=Limits(start_s=15.0))
     source = candidate()

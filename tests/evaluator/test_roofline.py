@@ -6,7 +6,7 @@ from evaluator.roofline import Roof, ceilings_of, elsewhere, own_headroom, roofs
 from evaluator.verdict import Evidence, KernelFacts, Status, Verdict
 from evaluator.work import Ceilings, GpuWork, TaskCost, family, kind_of
 
-from .verdicts import CONVOLUTION_FLOPS, TENSOR_BYTES, default_task, rtx4090, tail_kernel, timing
+from .verdicts import CONVOLUTION_FLOPS, TENSOR_BYTES, default_task, kernel_ms, rtx4090, tail_kernel, timing
 
 GPU = rtx4090()
 PEAKS = Ceilings.of_datasheet(GPU)
@@ -65,6 +65,35 @@ def test_more_than_the_device_can_do_is_unknown_and_leaves_all_headroom() -> Non
     assert roof.headroom == roof.share
     slightly = only(default_task(tail_kernel(1.05)))
     assert slightly.fraction == 1.0
+
+
+def test_a_floor_that_a_baseline_ran_below_is_lowered_to_its_time() -> None:
+    alone = tail_kernel(0.98).model_copy(update={"time_share": 1.0})
+    took = kernel_ms(0.98)
+    verdict = default_task(alone).model_copy(update={"time": timing(took)})
+    assert (only(verdict).fraction, only(verdict).ceiling) == (pytest.approx(0.98), "copy bandwidth")
+    faster = verdict.model_copy(update={"baseline": {"eager": timing(3 * took), "compile": timing(0.9 * took)}})
+    roof = only(faster)
+    assert (roof.fraction, roof.headroom) == (pytest.approx(0.9), pytest.approx(0.1))
+    assert (roof.bound, roof.ceiling) == ("memory", "speed of torch.compile")
+    slower = verdict.model_copy(update={"baseline": {"eager": timing(took), "compile": timing(0.99 * took)}})
+    assert only(slower) == only(verdict)
+
+
+def test_floors_are_lowered_together_and_only_where_they_are_known() -> None:
+    half = tail_kernel(1.0).model_copy(update={"time_share": 0.5})
+    unknown = tail_kernel().model_copy(update={"name": "unknown", "read_bytes": None, "time_share": 0.1})
+    took = 2 * kernel_ms(1.0)
+    verdict = default_task().model_copy(
+        update={
+            "time": timing(took),
+            "kernels": (half, half.model_copy(update={"name": "other"}), unknown),
+            "baseline": {"eager": timing(0.8 * took), "compile": None},
+        }
+    )
+    found = roofs(verdict, PEAKS)
+    assert [roof.fraction for roof in found] == [pytest.approx(0.8), pytest.approx(0.8), None]
+    assert [roof.passed_by for roof in found] == ["eager", "eager", ""]
 
 
 def test_specialisations_of_one_kernel_share_its_time() -> None:

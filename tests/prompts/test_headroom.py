@@ -8,7 +8,7 @@ from evaluator.verdict import Verdict
 from evaluator.work import Ceilings
 from prompts import facts, headroom
 from prompts.stages import Stage
-from tests.evaluator.verdicts import KERNEL, default_task, rtx4090, tail_kernel
+from tests.evaluator.verdicts import KERNEL, default_task, kernel_ms, rtx4090, tail_kernel, timing
 
 MIN_GAIN = 0.02
 
@@ -94,6 +94,19 @@ def test_a_measured_ceiling_is_called_what_was_measured(stages: dict[str, Stage]
     evidence = verdict.evidence.model_copy(update={"ceilings": reached})
     said = headroom.stop(known(verdict.model_copy(update={"evidence": evidence})), stages["finetune"], MIN_GAIN)
     assert said.startswith(f"{KERNEL} runs at 99 % of the copy bandwidth and takes 15 % of the forward: at most 0.2 %")
+
+
+def test_a_kernel_at_the_copys_speed_goes_on_where_torch_compile_is_faster(stages: dict[str, Stage]) -> None:
+    took = kernel_ms(0.99)
+    verdict = default_task(tail_kernel().model_copy(update={"time_share": 1.0})).model_copy(
+        update={"time": timing(took), "baseline": {"eager": None, "compile": timing(0.93 * took)}}
+    )
+    verdict = verdict.model_copy(update={"evidence": verdict.evidence.model_copy(update={"gpu_work": ()})})
+    found = known(verdict)
+    assert (found["roofline_percent"], found["roof"]) == (93.0, "speed of torch.compile")
+    assert headroom.stop(found, stages["finetune"], MIN_GAIN) == ""
+    said = headroom.stop(found, stages["finetune"], 0.1)
+    assert said.startswith(f"{KERNEL} runs at 93 % of the speed of torch.compile and takes 100 % of the forward")
 
 
 def test_a_kernel_bound_by_arithmetic_names_the_rate(stages: dict[str, Stage]) -> None:

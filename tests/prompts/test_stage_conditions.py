@@ -77,9 +77,9 @@ CASES: dict[tuple[str, str, str], list[tuple[Facts, bool | None]]] = {
     ("finetune", "fusion", "many_inputs"): [({"distinct_loads": 3}, True), ({"distinct_loads": 2}, False), ({}, None)],
     ("finetune", "both", "ceiling"): [
         ({"dram_throughput": 90}, True),
-        ({"dram_throughput": 89.9, "roofline_percent": 89.9}, False),
-        ({"roofline_percent": 90, "bound": "memory"}, True),  # where counters are not permitted
-        ({"roofline_percent": 90, "bound": "compute", "dram_throughput": 50}, False),
+        ({"dram_throughput": 89.9, "roofline_percent": 94.9}, False),
+        ({"roofline_percent": 95, "bound": "memory"}, True),  # where counters are not permitted
+        ({"roofline_percent": 95, "bound": "compute", "dram_throughput": 50}, False),
         ({"dram_throughput": 89.9}, None),
         ({}, None),
     ],

@@ -90,9 +90,10 @@ def drive(starter: tuple[str, ...], asked: str) -> Result:
 
 
 def _python_path(interpreter: str) -> str:
-    """The repository, and for another interpreter than this one its packages, bubblewrap among them."""
+    """The repository, what was there already, and for another interpreter this one's packages, such as bubblewrap."""
     own = [] if interpreter == sys.executable else [path for path in sys.path if path.endswith("site-packages")]
-    return os.pathsep.join([str(ROOT), *own])
+    given = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join([str(ROOT), *own, *filter(None, [given])])
 
 
 @cache

@@ -35,5 +35,5 @@ def test_a_kernel_is_compiled_and_runs(run: Run, tmp_path: Path) -> None:
     let_everybody_reach(tmp_path)  # the ordinary user of these tests must reach it, too
     limits = {"memory_gb": 16.0, "processes": 512, "tmp_mb": 1024, "output_kb": 64}
     answer = run("{python}", str(program), timeout_s=120, read_only=[str(program)], devices=NODES, **limits)
-    assert (answer.code, answer.killed_for) == (0, ""), answer.output
+    assert (answer.code, answer.killed_for) == (0, ""), answer
     assert answer.output == "True ['nvidia-uvm', 'nvidia0', 'nvidiactl']\n"
