@@ -41,16 +41,10 @@ def test_a_right_candidate_is_measured_and_the_row_names_the_transport(evaluator
 
 
 def test_times_are_of_device_memory(evaluator: Evaluator, target: Target) -> None:
-    assert target.device is not None
-    pinned = judge(evaluator, target, candidate())
-    settings = EvaluatorSettings(transport="ipc", baselines=(), timer=Timer(rounds=5, max_seconds=1.0))
-    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as by_ipc:
-        shared = judge(by_ipc, target, candidate())
-    assert pinned.time is not None
-    assert shared.time is not None
-    assert shared.evidence.transport == "cuda-ipc"
-    # Over PCIe the same forward would take an order of magnitude longer.
-    assert pinned.time.median_ms < 1.5 * shared.time.median_ms
+    verdict = judge(evaluator, target, candidate())
+    assert verdict.time is not None
+    moved = 2 * 2000 * 1000 * 4
+    assert moved / (verdict.time.median_ms * 1e6) > 130  # GB/s; no PCIe 5.0 link of 16 lanes does more, both ways together
 
 
 def test_a_slower_incumbent_is_beaten(evaluator: Evaluator, target: Target) -> None:
