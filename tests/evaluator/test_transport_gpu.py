@@ -44,7 +44,9 @@ def test_times_are_of_device_memory(evaluator: Evaluator, target: Target) -> Non
     verdict = judge(evaluator, target, candidate())
     assert verdict.time is not None
     moved = 2 * 2000 * 1000 * 4
-    assert moved / (verdict.time.median_ms * 1e6) > 130  # GB/s; no PCIe 5.0 link of 16 lanes does more, both ways together
+    assert (
+        moved / (verdict.time.median_ms * 1e6) > 130
+    )  # GB/s; no PCIe 5.0 link of 16 lanes does more, both ways together
 
 
 def test_a_slower_incumbent_is_beaten(evaluator: Evaluator, target: Target) -> None:
