@@ -99,6 +99,8 @@ class Contestant:
     def take_audit(self) -> Audit:
         """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
 
+        What an earlier sitting saw stays on record.
+
         Raises:
             WorkerFailure: the worker failed.
             Mismatch: an output of a timed iteration is wrong.
@@ -115,8 +117,23 @@ class Contestant:
             if index == judged or sum(copy.numel() for copy in copies[0]) <= _LARGE:
                 self._judge(seeds, copies)
             del copies
-        self.audit = Audit(self.slots, tuple(empty), tuple(full))
+        taken = Audit(self.slots, tuple(empty), tuple(full))
+        self.audit = self.audit.joined(taken) if self.audit else taken
         return self.audit
+
+    def undercut(self) -> str:
+        """Empty, or how its claims contradict the oracle's clock.
+
+        Nobody is convicted by one sitting: it may have met a GPU whose clock had not risen yet. The quickest audit
+        counts, so a second sitting acquits the honest and nobody else.
+
+        Raises:
+            WorkerFailure, Mismatch: as for `take_audit`.
+        """
+        assert self.audit is not None
+        if self.audit.undercut(self.claims_ms) and not self.not_captured:
+            self.take_audit()
+        return self.audit.undercut(self.claims_ms)
 
     def _count(self) -> int:
         """Slots of the ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""

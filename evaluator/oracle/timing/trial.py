@@ -185,9 +185,10 @@ def _believe(contestant: Contestant) -> tuple[float, tuple[str, ...]]:
 
     Raises:
         Violation: the claims contradict the oracle's clock.
+        WorkerFailure, Mismatch: a second sitting of the audit failed.
     """
+    undercut = contestant.undercut()
     assert contestant.audit is not None
-    undercut = contestant.audit.undercut(contestant.claims_ms)
     notes = []
     if contestant.not_captured:
         notes.append(f"not captured as a graph ({contestant.not_captured}): forwards were enqueued one by one")
