@@ -2,7 +2,8 @@
 
 On a machine with a GPU and counters that may be read. Each file holds all that profiler and worker printed in one
 sandboxed run, as `read_profile` gets it: the default task; a kernel that is launched twice beside one that never is,
-with a candidate that prints; and a metric that nobody has.
+with a candidate that prints; and a metric that nobody has. What it recorded is kept in `ncu_recorded`, beside this
+file, and read by `test_ncu_recorded`, whose docstring names the versions and whose values go with these very files.
 """
 
 import hashlib

@@ -1,4 +1,7 @@
-"""The profiler's tables, catalogue and complaints. All texts were constructed in the profiler's form, not recorded."""
+"""The profiler's tables, catalogue and complaints. All texts were constructed in the profiler's form, not recorded.
+
+Recorded ones are read by `test_ncu_recorded`.
+"""
 
 import stat
 from pathlib import Path
