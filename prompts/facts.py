@@ -12,7 +12,7 @@ from prompts.conditions import Kind
 from prompts.metrics import load_metrics
 from prompts.stages import Facts
 
-Source = Literal["compiler", "launch", "profiler", "derived", "timing", "verdict"]
+Source = Literal["compiler", "launch", "profiler", "derived", "timing", "verdict", "target"]
 
 BINDING = 60.0  # percent of a ceiling from which on it is what holds a kernel back
 LONG_SCOREBOARD = "smsp__average_warps_issue_stalled_long_scoreboard_per_issue_active.ratio"
@@ -43,6 +43,7 @@ _ROWS = (
     Fact("kernels", "number", "kernels", "kernels that the candidate launches", "verdict"),
     Fact("status", "word", "", "outcome of the last evaluation", "verdict"),
     Fact("measured", "flag", "", "whether the candidate has been timed on a GPU", "verdict"),
+    Fact("compute_capability", "number", "", "the target GPU's, 9.0 for Hopper", "target"),
     Fact("registers", "number", "registers/thread", "registers allocated to a thread", "compiler"),
     Fact("spill_bytes", "number", "bytes/thread", "register spills to local memory, stores and loads", "compiler"),
     Fact("shared_bytes", "number", "bytes/block", "shared memory of a block", "compiler"),
@@ -123,6 +124,7 @@ def collect(verdict: Verdict | None, profile: Profile | None, gpu: Gpu) -> Facts
     facts |= _known(_of_verdict(verdict) | _of_kernel(static))
     facts |= headroom.collect(verdict, gpu, name) if verdict else {}
     facts["kernel"] = name or None
+    facts["compute_capability"] = float(gpu.compute_capability)
     if facts["limited_by"] is None:
         facts["limited_by"] = _smallest_limit(counters)
     if facts["limited_by"] is not None:

@@ -168,6 +168,25 @@ def is_tl(node: ast.AST, *words: str) -> bool:
     return False
 
 
+def arguments_of(call: ast.Call, *order: str) -> dict[str, ast.expr]:
+    """The arguments of a load or a store by name; hints to the cache may come on top, by name.
+
+    Raises:
+        NotRecognised: there are others, or one but the mask and what stands in for masked elements is missing.
+    """
+    allowed = {*order, "cache_modifier", "eviction_policy"}
+    if len(call.args) > len(order) or any(isinstance(argument, ast.Starred) for argument in call.args):
+        raise NotRecognised
+    found = dict(zip(order, call.args, strict=False))
+    for keyword in call.keywords:
+        if keyword.arg not in allowed or keyword.arg in found:
+            raise NotRecognised
+        found[keyword.arg] = keyword.value
+    if not set(order[: len(order) - 1 - ("other" in order)]) <= found.keys():
+        raise NotRecognised
+    return found
+
+
 def _unwrap(node: ast.expr) -> tuple[tuple[ast.expr, ...], str]:
     """Decorators applied by calls, outermost first, and the function they are applied to."""
     decorators = []

@@ -6,6 +6,7 @@ Where a kernel already has the parameter, it is varied like any other; a move is
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from harness.proposers.descriptors import DESCRIPTORS, by_descriptors
 from harness.proposers.module import NotRecognised
 from harness.proposers.ordering import GROUP, grouped
 from harness.proposers.passes import in_one_pass
@@ -43,6 +44,11 @@ def _grouped(source: str, kernel: str, value: int) -> Iterator[Variation]:
     yield Variation(grouped(source, kernel, value), f"tiles in groups of {value} rows in {kernel}")
 
 
+def _by_descriptors(source: str, kernel: str, value: int) -> Iterator[Variation]:
+    if value == 1:
+        yield Variation(by_descriptors(source, kernel), f"tensor descriptors and persistent programs in {kernel}")
+
+
 def _in_one_pass(source: str, kernel: str, value: int) -> Iterator[Variation]:
     if value != 1:
         return
@@ -60,5 +66,6 @@ _MOVES: dict[str, Callable[[str, str, int], Iterator[Variation]]] = {
     ROWS: _several_rows,
     GROUP: _grouped,
     PASSES: _in_one_pass,
+    DESCRIPTORS: _by_descriptors,
 }
 MOVES = frozenset(_MOVES)

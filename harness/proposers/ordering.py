@@ -27,7 +27,7 @@ def grouped(source: str, kernel: str, group: int) -> str:
         raise NotRecognised
     if not any(is_tl(node, "dot") for node in ast.walk(function)):
         raise NotRecognised
-    first, second = _axes(function)
+    first, second = axes_of(function)
     last = arguments.args[-1]
     end = module.layout.offset(last.end_lineno or 0, last.end_col_offset or 0)
     edits = [
@@ -43,7 +43,7 @@ def grouped(source: str, kernel: str, group: int) -> str:
     return apply(source, edits)
 
 
-def _axes(function: ast.FunctionDef) -> tuple[ast.expr, ast.expr]:
+def axes_of(function: ast.FunctionDef) -> tuple[ast.expr, ast.expr]:
     """The two calls of tl.program_id; there is no third, and nothing else asks where a program is."""
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call) and is_tl(node, "program_id")]
     if any(is_tl(node, "num_programs", "swizzle2d") for node in ast.walk(function)) or len(calls) != 2:

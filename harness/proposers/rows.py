@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.proposers.edits import Edit, apply
-from harness.proposers.module import Launch, Module, NotRecognised, constants, is_tl
+from harness.proposers.module import Launch, Module, NotRecognised, arguments_of, constants, is_tl
 
 ROWS, COUNT = "BLOCK_ROWS", "row_count"
 
@@ -162,14 +162,14 @@ class _Body:
 
     def _store(self, call: ast.Call) -> None:
         self._stored = True
-        arguments = _arguments(call, "pointer", "value", "mask")
+        arguments = arguments_of(call, "pointer", "value", "mask")
         target = self._shape(arguments["pointer"])
         if not target.rows or not target.holds(self._shape(arguments["value"])):
             raise NotRecognised
         self._mask(call, arguments.get("mask"), target)
 
     def _load(self, call: ast.Call) -> Shape:
-        arguments = _arguments(call, "pointer", "mask", "other")
+        arguments = arguments_of(call, "pointer", "mask", "other")
         source = self._shape(arguments["pointer"])
         if "other" in arguments and not source.holds(self._shape(arguments["other"])):
             raise NotRecognised
@@ -300,18 +300,3 @@ def _is_type(node: ast.expr) -> bool:
         case ast.Attribute(value=ast.Name(), attr="dtype"):
             return True
     return False
-
-
-def _arguments(call: ast.Call, *order: str) -> dict[str, ast.expr]:
-    """The arguments of a load or a store by name; hints to the cache may come on top, by name."""
-    allowed = {*order, "cache_modifier", "eviction_policy"}
-    if len(call.args) > len(order) or any(isinstance(argument, ast.Starred) for argument in call.args):
-        raise NotRecognised
-    found = dict(zip(order, call.args, strict=False))
-    for keyword in call.keywords:
-        if keyword.arg not in allowed or keyword.arg in found:
-            raise NotRecognised
-        found[keyword.arg] = keyword.value
-    if not set(order[: len(order) - 1 - ("other" in order)]) <= found.keys():
-        raise NotRecognised
-    return found

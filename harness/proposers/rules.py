@@ -23,6 +23,7 @@ from harness.proposers.spaces import (
     limits_of,
     present,
     share_of,
+    whole_set,
 )
 from prompts.conditions import evidence
 from prompts.stages import Stage
@@ -98,23 +99,38 @@ def _spaces(kernel: Kernel, context: Context) -> Iterator[Space]:
 
 
 def _of_moves(kernel: Kernel, context: Context) -> Iterator[Variation]:
-    """Changes of structure, for parameters that the kernel does not have yet."""
-    guidance, limits, now = Guidance.of(kernel, context), limits_of(kernel, context), present(kernel, context)
+    """Changes of structure, for parameters that the kernel does not have yet, and what is to be set along with them."""
+    guidance = Guidance.of(kernel, context)
     for parameter in guidance.parameters:
         if parameter in MOVES and parameter not in kernel.parameters:
-            for value in guidance.first(parameter):
-                if limits.allow(now | {parameter: value}, now):
-                    yield from moves(context.source, kernel.name, parameter, value)
+            for values in guidance.sets_of(parameter):
+                yield from _moved(kernel, context, parameter, values)
+
+
+def _moved(kernel: Kernel, context: Context, parameter: str, values: Mapping[str, int]) -> Iterator[Variation]:
+    limits, now, value = limits_of(kernel, context), present(kernel, context), values[parameter]
+    others = {name: each for name, each in values.items() if name != parameter}
+    point = whole_set(others, kernel, kernel.knobs, context.gpu)
+    if point is None or not kernel.allows(point) or not limits.allow(now | point | {parameter: value}, now):
+        return
+    changed = _changes(kernel, point)
+    for move in moves(set_knobs(context.source, kernel, point), kernel.name, parameter, value):
+        yield Variation(move.source, ", ".join([move.change, *changed]))
 
 
 def _of_knobs(space: Space, context: Context) -> Iterator[Variation]:
     """One change of what the launches decide after another."""
     kernel = space.kernel
     for point in space.points():
-        changed = {name: value for name, value in point.items() if kernel.knobs[name].value != value}
+        changed = _changes(kernel, point)
         if changed:
-            said = ", ".join(f"{name} {_shown(kernel.knobs[name].value)} -> {value}" for name, value in changed.items())
-            yield Variation(set_knobs(context.source, kernel, changed), f"{said} in {kernel.name}")
+            yield Variation(set_knobs(context.source, kernel, point), f"{', '.join(changed)} in {kernel.name}")
+
+
+def _changes(kernel: Kernel, point: Point) -> list[str]:
+    """What a point changes, each as `num_warps 2 -> 4`."""
+    now = {name: kernel.knobs[name].value for name in point}
+    return [f"{name} {_shown(now[name])} -> {value}" for name, value in point.items() if now[name] != value]
 
 
 def _of_tuned(space: Space, context: Context) -> Iterator[Variation]:
@@ -154,7 +170,9 @@ def _shown(value: int | None) -> str:
 
 
 def _by_time_share(kernels: tuple[Kernel, ...], context: Context) -> list[Kernel]:
-    """The most expensive kernel first, without those that are too cheap for any gain on them to count."""
+    """The most expensive kernel first, without those that are too cheap for any gain on them to count, or never ran."""
+    launched = {fact.name for fact in context.verdict.kernels} if context.verdict else set()
+    kernels = tuple(kernel for kernel in kernels if kernel.name in launched or not launched)
     shares = {kernel.name: share_of(kernel, context) for kernel in kernels}
     least = context.stage.revert_below_percent / 100
     worth = [kernel for kernel in kernels if (share := shares[kernel.name]) is None or share >= least]

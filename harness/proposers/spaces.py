@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from evaluator.gpus import Gpu
@@ -56,6 +56,11 @@ class Guidance:
         """The parameters that rules want at half their present value, for each such rule."""
         return tuple(frozenset(rule.halve) for rule in self.rules if rule.halve)
 
+    def sets_of(self, parameter: str) -> list[Mapping[str, int]]:
+        """What to set for a parameter: the whole sets that it belongs to, then each of its values by itself."""
+        whole = [values for values in self.together if parameter in values]
+        return [*whole, *({parameter: value} for value in self.first(parameter))]
+
     def first(self, parameter: str) -> tuple[int, ...]:
         """The values of a parameter, those first that rules prefer, the latest rule's before the others."""
         wanted = [rule.prefer[parameter] for rule in reversed(self.rules) if parameter in rule.prefer]
@@ -77,13 +82,14 @@ class Space:
     def of(cls, kernel: Kernel, context: Context, names: Iterable[str]) -> "Space | None":
         """The space of some of a kernel's parameters; None if the stage varies none of them."""
         guidance, fact = Guidance.of(kernel, context), fact_of(kernel, context)
-        values = _values(kernel, guidance, context.gpu, frozenset(names))
+        wanted = frozenset(names)
+        values = _values(kernel, guidance, context.gpu, wanted)
         if not values:
             return None
         now = _current(kernel, fact)
         current = {name: now.get(name) for name in values}
         suggested = (
-            *_whole_sets(kernel, guidance, frozenset(names), context.gpu),
+            *(each for values in guidance.together if (each := whole_set(values, kernel, wanted, context.gpu))),
             *_suggested(kernel, guidance, current, values, context.gpu),
         )
         return cls(kernel, values, current, suggested, limits_of(kernel, context), present(kernel, context))
@@ -221,13 +227,12 @@ def _values(kernel: Kernel, guidance: Guidance, gpu: Gpu, names: frozenset[str])
     return found
 
 
-def _whole_sets(kernel: Kernel, guidance: Guidance, names: frozenset[str], gpu: Gpu) -> Iterator[Point]:
-    """What rules want set as a whole, as far as all of it can be set here."""
-    for values in guidance.together:
-        point = {name: value for each, value in values.items() if (name := in_code(each, kernel)) in names}
-        tiled = all(name in kernel.tiled for name in point if is_block_size(name))
-        if len(point) == len(values) and tiled and all(is_legal(each, value, gpu) for each, value in values.items()):
-            yield point
+def whole_set(values: Mapping[str, int], kernel: Kernel, names: Collection[str], gpu: Gpu) -> Point | None:
+    """Values that are only good together, by the code's names; None if one of them can't be set here."""
+    point = {name: value for each, value in values.items() if (name := in_code(each, kernel)) and name in names}
+    tiled = all(name in kernel.tiled for name in point if is_block_size(name))
+    legal = all(is_legal(each, value, gpu) for each, value in values.items())
+    return point if len(point) == len(values) and tiled and legal else None
 
 
 def _suggested(

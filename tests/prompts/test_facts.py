@@ -9,7 +9,7 @@ from prompts.metrics import load_metrics
 
 
 def test_nothing_known_is_all_unknown(gpu: Gpu) -> None:
-    assert collect(None, None, gpu) == dict.fromkeys(FACTS)
+    assert collect(None, None, gpu) == dict.fromkeys(FACTS) | {"compute_capability": 8.9}  # the target's
 
 
 def test_static_facts(compiled: Verdict, gpu: Gpu) -> None:

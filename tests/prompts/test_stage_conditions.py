@@ -53,6 +53,18 @@ CASES: dict[tuple[str, str, str], list[tuple[Facts, bool | None]]] = {
         ({"multiplies": False}, False),
         ({"multiplies": True}, None),
     ],
+    ("tiling", "both", "descriptors"): [
+        ({"multiplies": True, "compute_capability": 9.0}, True),
+        ({"multiplies": True, "compute_capability": 8.9}, False),
+        ({"multiplies": False, "compute_capability": 9.0}, False),
+        ({"compute_capability": 9.0}, None),
+    ],
+    ("tiling", "both", "pointers"): [
+        ({"multiplies": True, "compute_capability": 8.9}, True),
+        ({"multiplies": True, "compute_capability": 9.0}, False),
+        ({"multiplies": False, "compute_capability": 8.9}, False),
+        ({"compute_capability": 8.9}, None),
+    ],
     ("memory", "single", "stalled"): [({"memory_stalls": 20.1}, True), ({"memory_stalls": 20}, False), ({}, None)],
     ("memory", "single", "not_stalled"): [({"memory_stalls": 20.1}, False), ({"memory_stalls": 20}, True), ({}, None)],
     ("finetune", "fusion", "low_pressure_compute"): [

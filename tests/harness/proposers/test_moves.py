@@ -11,6 +11,7 @@ from evaluator.catalog import load_gpus, load_task
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.service import Evaluator
 from evaluator.verdict import Status
+from harness.proposers.descriptors import by_descriptors
 from harness.proposers.module import Module, NotRecognised
 from harness.proposers.moves import moves
 from harness.proposers.ordering import grouped
@@ -40,6 +41,10 @@ def tiles(source: str, group: int = 8) -> str:
     return grouped(source, kernel_of(source), group)
 
 
+def described(source: str) -> str:
+    return by_descriptors(source, kernel_of(source))
+
+
 def added(before: str, after: str) -> list[str]:
     """The lines of `after` that are not in `before`, stripped; that it parses is checked on the way."""
     ast.parse(after)
@@ -53,6 +58,7 @@ def added(before: str, after: str) -> list[str]:
         (rows, {"convtranspose_layernorm_gelu", "layernorm_gelu_scale", "rmsnorm", "softmax", "swiglu"}),
         (whole, {"layernorm_gelu_scale", "rmsnorm", "softmax"}),
         (tiles, {"matmul_bias_relu"}),
+        (described, {"matmul_bias_relu"}),
     ],
 )
 def test_which_bundled_starts_each_move_understands(move: Callable[[str], str], known: set[str]) -> None:
@@ -250,6 +256,7 @@ def evaluator() -> Iterator[Evaluator]:
         ("softmax", lambda source: next(moves(source, "softmax_kernel", "ROW_PASSES", 1)).source),
         ("swiglu", lambda source: rows(source, 2)),
         ("matmul_bias_relu", lambda source: tiles(source, 4)),
+        ("matmul_bias_relu", described),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

@@ -1,6 +1,7 @@
 import ast
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,25 @@ def test_what_belongs_together_is_set_at_once_and_first(context: Make) -> None:
     together = "BLOCK_SIZE_M 64 -> 128, BLOCK_SIZE_N 64 -> 128, BLOCK_SIZE_K 32 -> 64"
     assert found[:2] == [f"{together}, num_warps 4 -> 8 in matmul_kernel", f"{together} in matmul_kernel"]
     assert not any("num_warps" in change for change in found[2:])  # which the stage does not vary
+
+
+def test_what_a_rewriting_wants_along_with_it_is_set_at_once(context: Make) -> None:
+    source = (CONF / "task" / "start" / "matmul_bias_relu.py").read_text()
+    sets = ({"TENSOR_DESCRIPTORS": 1, "BLOCK_M": 128, "num_warps": 8}, {"TENSOR_DESCRIPTORS": 1, "BLOCK_Z": 16})
+    rule = Rule(name="tiles", title="Tiles", together=sets)
+    (both, changed), (alone, _) = enumerate_all(context(source, stage(rule, TENSOR_DESCRIPTORS=(1,))))
+
+    made = "tensor descriptors and persistent programs in matmul_bias_relu_kernel"
+    assert (both, alone) == (f"{made}, BLOCK_M 32 -> 128, num_warps 2 -> 8", made)
+    assert changed.count("num_warps=8") == 2
+    assert "BLOCK_M, BLOCK_N, BLOCK_K = 128, 32, 32" in changed
+
+
+def test_a_kernel_that_never_ran_is_not_varied(context: Make) -> None:
+    context_of = partial(context, TWO_KERNELS, stage(**GRID))  # of which only the first can be varied
+
+    assert all("first_kernel" in change for change in changes(context_of(kernel("first_kernel", time_share=0.9))))
+    assert changes(context_of(kernel("second_kernel", time_share=0.9))) == []
 
 
 def test_what_belongs_together_is_set_in_an_autotuned_kernels_configuration(context: Make) -> None:
@@ -424,7 +444,8 @@ def test_register_pressure_halves_all_blocks_first(context: Make) -> None:
         "BLOCK_M, BLOCK_N, BLOCK_K = 32, 32, 32", "BLOCK_M, BLOCK_N, BLOCK_K = 64, 64, 32"
     )
 
-    said = changes(context(source, STAGES["tiling"], facts={"registers": 140}))
+    facts = {"registers": 140, "multiplies": True, "compute_capability": 8.9}
+    said = changes(context(source, STAGES["tiling"], facts=facts))
 
     assert said == [
         "BLOCK_M 64 -> 32, BLOCK_N 64 -> 32 in matmul_bias_relu_kernel",
