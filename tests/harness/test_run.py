@@ -219,7 +219,7 @@ def process(root: Path, waits_at: int) -> Iterator[subprocess.Popen[str]]:
         try:
             assert child.stdout is not None
             for line in child.stdout:
-                if line.strip() == "READY":
+                if "READY" in line:
                     break
             yield child
         finally:
