@@ -1,7 +1,7 @@
 """A run whose questions are never answered: done by test_desks as a process of its own.
 
-Argument: the root of the store. Prints `READY` when four asks are in flight, from a thread of its own: it may stand on a line
-with what the run says.
+Argument: the root of the store. Prints `READY` when four asks are in flight, from a thread of its own: it may
+stand on a line with what the run says.
 """
 
 import sys
