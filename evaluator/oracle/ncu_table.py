@@ -1,7 +1,7 @@
 """What `ncu --csv --page raw` prints: launches with their metrics in base units, and which of them stands for a kernel.
 
 The table comes among the program's own lines and the profiler's `==PROF==` lines. Its first row names the columns, its
-second holds their units, and numbers have thousands separators. Base units are asked for, and not relied on.
+second holds their units, and numbers may have thousands separators. Base units are asked for, and not relied on.
 """
 
 import csv
@@ -30,12 +30,12 @@ class Launch:
 def parse(output: str) -> tuple[Launch, ...]:
     """The launches in the last table of the output, in the order of the program; empty if there is no table."""
     lines = output.splitlines()
-    starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER)]
+    starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER) and f'"{_NAME}"' in line]
     if not starts:
         return ()
     header, *rows = csv.reader(line for line in lines[starts[-1] :] if line.startswith('"'))
     rows = [row for row in rows if len(row) == len(header)]  # what the program prints in quotes is no row of this
-    if _NAME not in header or not rows:
+    if not rows:
         return ()
     units, launches = rows[0], rows[1:]
     return tuple(_launch(header, units, row) for row in launches)

@@ -126,6 +126,12 @@ def test_no_table_no_launches() -> None:
     assert ncu_table.parse('"ID","Process ID"\n"",""\n"0","1"\n') == ()
 
 
+def test_a_line_that_only_begins_like_the_table_does_not_replace_it() -> None:
+    table = f'"ID","Kernel Name","{GRID}"\n"","","block"\n"0","k","16"\n'
+    (launch,) = ncu_table.parse(f'{table}"ID","of a program that outlived the profiler"\n')
+    assert (launch.kernel, launch.metrics[GRID]) == ("k", 16.0)
+
+
 def test_a_permission_problem_is_told_with_its_remedy() -> None:
     text = ncu.refusal("==ERROR== ERR_NVGPUCTRPERM - The user does not have permission\n")
     assert "NVreg_RestrictProfilingToAdminUsers=0" in text
