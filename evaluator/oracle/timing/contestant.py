@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from evaluator.inside import tree
+from evaluator.oracle.buffers import Transport
 from evaluator.oracle.correctness import Examination, fresh_seed
 from evaluator.oracle.exchange import Slot
 from evaluator.oracle.timing.audit import Audit
@@ -15,7 +16,10 @@ from evaluator.request import Timer
 
 _AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
 _MOST_SLOTS = 512
-_MOST_RING_BYTES = 4 << 30  # several slots for forwards of a gigabyte too: where one lies in memory is luck
+_MOST_RING_BYTES: dict[Transport, int] = {
+    "ipc": 4 << 30,  # several slots for forwards of a gigabyte too: where one lies in memory is luck
+    "pinned": 256 << 20,  # all of it crosses the bus several times an audit, and its noise with it
+}
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
 _EMPTY_COMMANDS = 8
 _CONFIRMED = 6  # outputs of an audit that are compared with the reference's, at random
@@ -58,7 +62,8 @@ class Contestant:
     @property
     def ring_bytes(self) -> int:
         """What the slots of a ring may take beyond the first: nothing where a single one is large."""
-        return _MOST_RING_BYTES if 2 * self.slot_bytes <= _MOST_RING_BYTES else 0
+        most = _MOST_RING_BYTES[self.worker.transport]
+        return most if 2 * self.slot_bytes <= most else 0
 
     @property
     def cold(self) -> bool:
@@ -77,7 +82,8 @@ class Contestant:
         self._slots = [self._exchange.first]
         answer = self.worker.ask(self._message("warm") | {"calls": self._timer.warmup}, self._timeout_s)
         self.forward_ms = milliseconds([answer["forward_ms"]])[0]
-        more = self._exchange.slots(self._count() - 1)
+        most = _MOST_RING_BYTES[self.worker.transport]
+        more = self._exchange.slots(ring_slots(self.forward_ms, self.slot_bytes, self._l2_bytes, most) - 1)
         if more:
             self._slots += more
             self._exchange.lend()
@@ -135,15 +141,6 @@ class Contestant:
             self.take_audit()
         return self.audit.undercut(self.claims_ms)
 
-    def _count(self) -> int:
-        """Slots of the ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""
-        cold = math.ceil(2 * self._l2_bytes / max(self.slot_bytes, 1)) + 1
-        clocked = math.ceil(_AUDIT_MS / self.forward_ms)
-        affordable = max(1, _MOST_RING_BYTES // max(self.slot_bytes, 1))
-        # A single forward is timed behind a flush: only short ones need a ring for a cold cache.
-        wanted = max(cold, clocked) if self.forward_ms < SHORT_MS else clocked
-        return min(wanted, affordable, _MOST_SLOTS)
-
     def _fill(self) -> list[int]:
         """Fresh content for every slot, poisoned outputs; the seeds."""
         seeds = []
@@ -179,6 +176,15 @@ class Contestant:
 
 SHORT_MS = 0.1
 """Forwards below this are timed around the ring, not singly."""
+
+
+def ring_slots(forward_ms: float, slot_bytes: int, l2_bytes: int, most_bytes: int) -> int:
+    """Slots of a ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""
+    cold = math.ceil(2 * l2_bytes / max(slot_bytes, 1)) + 1
+    clocked = math.ceil(_AUDIT_MS / forward_ms)
+    # A single forward is timed behind a flush: only short ones need a ring for a cold cache.
+    wanted = max(cold, clocked) if forward_ms < SHORT_MS else clocked
+    return min(wanted, max(1, most_bytes // max(slot_bytes, 1)), _MOST_SLOTS)
 
 
 def milliseconds(claimed: Any) -> list[float]:
