@@ -62,6 +62,7 @@ def _is_plain(module: Module, function: ast.FunctionDef) -> bool:
     arguments = function.args
     return (
         any((alias.name, alias.asname) == ("torch", None) for alias in imports)
+        and bool(arguments.args)
         and function in module.tree.body
         and [ast.unparse(each) for each in function.decorator_list] == ["triton.jit"]
         and not (arguments.defaults or arguments.posonlyargs or arguments.kwonlyargs or arguments.vararg)

@@ -103,6 +103,8 @@ def test_it_is_made_once_and_not_of_numbered_tiles() -> None:
             described(source)
     assert list(moves(described(), SIBLING, "TENSOR_DESCRIPTORS", 1)) == []
     assert list(moves(SOFTMAX, "softmax_kernel", "TENSOR_DESCRIPTORS", 1)) == []
+    idle = "import torch\nimport triton\nimport triton.language as tl\n@triton.jit\ndef k():\n    pass\n\nk[(1, 1)]()\n"
+    assert list(moves(idle, "k", "TENSOR_DESCRIPTORS", 1)) == []
 
 
 def test_a_line_of_elements_is_no_tile() -> None:
