@@ -4,7 +4,7 @@
 #   benchmarks/record.sh OUT [PART ...]
 #
 # OUT gets the JSON, the tables, a log of each part, and parts.txt: what each part was, how it ended and how long it took.
-# A part that fails stops none of the others. With a second GPU, half of the tasks run on each in the part `stages`; with
+# A part that fails stops none of the others; `adversarial` goes on with the rows that OUT holds already. With a second GPU, half of the tasks run on each in the part `stages`; with
 # CUDA_VISIBLE_DEVICES, two invocations can share a machine.
 # PYTHON names the interpreter; STAGES holds more words for the runs of that part; MINUTES bounds each part.
 set -uo pipefail
@@ -20,7 +20,7 @@ doctor() {
 }
 
 tests() {
-    $python -m pytest -m gpu -q -rfE -p no:cacheprovider --durations=15 \
+    $python -m pytest -m gpu -v -rfE -p no:cacheprovider --durations=15 \
         tests/evaluator tests/harness
 }
 
@@ -65,7 +65,7 @@ timing() {
 }
 
 adversarial() {
-    $python -m tests.adversarial.table --gpu --json > "$out/adversarial.json"
+    $python -m tests.adversarial.table --gpu --json --rows "$out/adversarial.jsonl" > "$out/adversarial.json"
 }
 
 overlap() {

@@ -6,7 +6,6 @@ or by name in the variable HARNESS_CGROUP. Anywhere else a sandbox would escape 
 """
 
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluator.errors import MachineError
+from evaluator.sandbox import held
 
 _PREFIX = "kernel-sandbox"
 VARIABLE = "HARNESS_CGROUP"
@@ -23,9 +23,10 @@ _CONTROLLERS = ("memory", "pids")
 
 @dataclass(frozen=True)
 class Cgroup:
-    """One group, made for one sandbox."""
+    """One group, made for one sandbox; `hold` keeps others from removing it."""
 
     path: Path
+    hold: held.Hold
 
     @classmethod
     def create(cls, memory_bytes: int, tasks: int) -> "Cgroup | None":
@@ -34,9 +35,8 @@ class Cgroup:
         if parent is None:
             return None
         _sweep(parent)
-        group = cls(parent / f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(4)}")
         try:
-            group.path.mkdir()
+            group = cls(*held.make(parent, _PREFIX))
         except OSError:
             return None
         group._write("memory.max", memory_bytes)
@@ -91,7 +91,8 @@ class Cgroup:
         return self._write("cgroup.kill", 1)
 
     def remove(self) -> None:
-        """Remove the group; it may take the kernel a moment to see that it is empty."""
+        """Remove the group, for good; it may take the kernel a moment to see that it is empty."""
+        self.hold.release()
         for _ in range(100):
             try:
                 self.path.rmdir()
@@ -181,8 +182,6 @@ def _can_make_groups(parent: Path) -> bool:
 
 def _sweep(parent: Path) -> None:
     """Remove the empty groups that callers who were killed left behind."""
-    for leftover in parent.glob(f"{_PREFIX}-*-*"):
-        owner = leftover.name.split("-")[-2]
-        if not Path("/proc", owner).exists():
-            with suppress(OSError):
-                leftover.rmdir()
+    for leftover in held.left_behind(parent, _PREFIX):
+        with suppress(OSError):
+            leftover.rmdir()

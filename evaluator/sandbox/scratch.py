@@ -5,13 +5,13 @@ view/  read-only: links to what it may see, under folders that it may list, beca
 """
 
 import os
-import secrets
-import stat
 import subprocess
 import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from evaluator.sandbox import held
 
 _PREFIX = "kernel-scratch"
 _ENTRY_BYTES = 4096  # what a name costs beside its contents: many empty files fill a disk, too
@@ -24,9 +24,10 @@ class Unmeasurable(Exception):
 
 @dataclass(frozen=True)
 class Scratch:
-    """One private folder."""
+    """One private folder; `hold` keeps others from removing it."""
 
     path: Path
+    hold: held.Hold
 
     @property
     def own(self) -> Path:
@@ -41,9 +42,8 @@ class Scratch:
         """A new folder for the user `uid`, or for the caller; removes those whose owners were killed."""
         parent = Path(tempfile.gettempdir())
         _sweep(parent)
-        scratch = cls(parent / f"{_PREFIX}-{os.getpid()}-{secrets.token_hex(8)}")
-        for folder in (scratch.path, scratch.view):
-            folder.mkdir(mode=0o755)
+        scratch = cls(*held.make(parent, _PREFIX, 0o755))
+        scratch.view.mkdir(mode=0o755)
         for folder in (scratch.own, scratch.own / "home"):
             folder.mkdir(mode=0o700)
             if uid is not None:
@@ -85,19 +85,20 @@ class Scratch:
 
     def remove(self) -> None:
         """Remove it with everything in it, however it was nested and closed."""
-        remove = ["rm", "-rf", "--", str(self.path)]
-        for command in (remove, ["chmod", "-R", "u+rwx", "--", str(self.path)], remove):
-            if self.path.exists():
-                with suppress(subprocess.TimeoutExpired):
-                    subprocess.run(command, capture_output=True, timeout=_REMOVE_S, check=False)
+        self.hold.release()
+        _remove(self.path)
+
+
+def _remove(path: Path) -> None:
+    remove = ["rm", "-rf", "--", str(path)]
+    for command in (remove, ["chmod", "-R", "u+rwx", "--", str(path)], remove):
+        if path.exists():
+            with suppress(subprocess.TimeoutExpired):
+                subprocess.run(command, capture_output=True, timeout=_REMOVE_S, check=False)
 
 
 def _sweep(parent: Path) -> None:
     """Remove what callers who were killed left behind, as far as it is this user's."""
-    for leftover in parent.glob(f"{_PREFIX}-*-*"):
-        owner = leftover.name.split("-")[-2]
-        with suppress(OSError):
-            status = leftover.lstat()
-            ours = status.st_uid == os.geteuid() or os.geteuid() == 0
-            if ours and stat.S_ISDIR(status.st_mode) and not Path("/proc", owner).exists():
-                Scratch(leftover).remove()
+    for leftover in held.left_behind(parent, _PREFIX):
+        if os.geteuid() in (0, leftover.stat().st_uid):
+            _remove(leftover)
