@@ -55,7 +55,7 @@ class Tiles:
     """The tiles that one kernel loads and stores."""
 
     def __init__(self, module: Module, function: ast.FunctionDef) -> None:
-        self._bound = {argument.arg for argument in positional(function)}
+        self._parameters = {argument.arg for argument in positional(function)}
         self._names = module.names
         self._function = function
         self._constants = frozenset(constants(function))
@@ -127,7 +127,7 @@ class Tiles:
 
     def _based(self, scalars: list[ast.expr]) -> tuple[str, list[str]]:
         """The pointer among the terms that are no blocks, and what is added to it along the contiguous axis."""
-        bases = [term.id for term in scalars if isinstance(term, ast.Name) and term.id in self._bound]
+        bases = [term.id for term in scalars if isinstance(term, ast.Name) and term.id in self._parameters]
         if len(bases) != 1 or bases[0] in self._constants:
             raise NotRecognised
         return bases[0], [said for term in scalars if (said := ast.unparse(term)) != bases[0]]
@@ -158,7 +158,7 @@ class Tiles:
     def _inlined(self, node: ast.expr, depth: int = _DEPTH) -> ast.expr:
         """An expression with names replaced by what they stand for, and conversions of indices left away."""
         match node:
-            case ast.Name(id=name) if depth and name not in self._bound:
+            case ast.Name(id=name) if depth and name not in self._parameters:
                 values = self._names.bound(self._function, name)
                 return self._inlined(values[0], depth - 1) if len(values) == 1 and values[0] is not None else node
             case ast.Call(func=ast.Attribute(value=inner, attr="to"), args=[ast.Attribute(attr=kind)], keywords=[]) if (
@@ -176,7 +176,7 @@ class Tiles:
         return made
 
     def _require_parameters(self, *words: str) -> None:
-        if not all(word in self._bound - self._constants for word in words):
+        if not all(word in self._parameters - self._constants for word in words):
             raise NotRecognised
 
 
