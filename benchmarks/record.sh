@@ -4,8 +4,8 @@
 #   benchmarks/record.sh OUT [PART ...]
 #
 # OUT gets the JSON, the tables, a log of each part, and parts.txt: what each part was, how it ended and how long it took.
-# A part that fails stops none of the others; `adversarial` goes on with the rows that OUT holds already. With a second GPU, half of the tasks run on each in the part `stages`; with
-# CUDA_VISIBLE_DEVICES, two invocations can share a machine.
+# A part that fails stops none of the others; `adversarial` goes on with the rows that OUT holds already. With a second GPU,
+# half of the tasks run on each in the part `stages`; with CUDA_VISIBLE_DEVICES, two invocations can share a machine.
 # PYTHON names the interpreter; STAGES holds more words for the runs of that part; MINUTES bounds each part.
 set -uo pipefail
 cd "$(dirname "$0")/.."

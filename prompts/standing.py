@@ -107,9 +107,8 @@ def _roof(roof: Roof, kind: str) -> str:
     said = f"{inline(roof.name)}: {roof.share or 0.0:.0%} of the time"
     if roof.fraction is None:
         return f"{said}; how near it is to its ceiling is not known"
-    ceiling = f"memory bandwidth {kind}" if roof.bound == "memory" else f"{roof.rate} rate {kind}"
-    if roof.passed_by:
-        ceiling = roof.ceiling
+    known = "memory bandwidth" if roof.bound == "memory" else f"{roof.rate} rate"
+    ceiling = roof.ceiling if roof.passed_by else f"{known} {kind}"
     rate = "" if roof.gb_s is None else f" ({roof.gb_s:.4g} GB/s)"
     return f"{said}, at {roof.fraction:.0%} of the {ceiling}{rate}; at most {roof.headroom or 0.0:.1%} to gain"
 

@@ -30,7 +30,7 @@ class Launch:
 def parse(output: str) -> tuple[Launch, ...]:
     """The launches in the last table of the output, in the order of the program; empty if there is no table."""
     lines = output.splitlines()
-    starts = [index for index, line in enumerate(lines) if line.startswith(_HEADER) and f'"{_NAME}"' in line]
+    starts = [index for index, line in enumerate(lines) if _is_heading(line)]
     if not starts:
         return ()
     header, *rows = csv.reader(line for line in lines[starts[-1] :] if line.startswith('"'))
@@ -39,6 +39,10 @@ def parse(output: str) -> tuple[Launch, ...]:
         return ()
     units, launches = rows[0], rows[1:]
     return tuple(_launch(header, units, row) for row in launches)
+
+
+def _is_heading(line: str) -> bool:
+    return line.startswith(_HEADER) and _NAME in next(csv.reader([line]))
 
 
 def representatives(launches: Iterable[Launch], kernels: Iterable[str]) -> dict[str, tuple[Launch, int]]:

@@ -85,8 +85,8 @@ class Scratch:
 
     def remove(self) -> None:
         """Remove it with everything in it, however it was nested and closed."""
-        self.hold.release()
         _remove(self.path)
+        self.hold.release()
 
 
 def _remove(path: Path) -> None:

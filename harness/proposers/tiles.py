@@ -93,8 +93,8 @@ class Tiles:
         stride = strides[order[0]]
         self._require_parameters(stride, *bounds.values())
         matrix = Matrix(base, stride, _pair(bounds, order), (found[order[0]].size, found[last].size))
-        begins = (" + ".join(found[at].begin) or "0" for at in order)
-        return Tile(matrix, (next(begins), next(begins)), turned=last == 0)
+        begins = {at: " + ".join(axis.begin) or "0" for at, axis in found.items()}
+        return Tile(matrix, _pair(begins, order), turned=last == 0)
 
     def _placed(self, term: ast.expr) -> tuple[int, tuple[Axis, str], str] | None:
         """Axis, index and stride of a term of a pointer; None for a scalar."""
@@ -102,9 +102,9 @@ class Tiles:
         blocks = [factor for factor in factors if isinstance(factor, ast.Subscript)]
         if not blocks:
             return None
-        (block,) = blocks if len(blocks) == 1 else (None,)
-        if block is None:
+        if len(blocks) != 1:
             raise NotRecognised
+        block = blocks[0]
         inner = list(_flat(block.value, ast.Mult))
         index = [factor for factor in inner if _has_range(factor)]
         rest = [factor for factor in (*factors, *inner) if factor is not block and factor not in index]
@@ -170,9 +170,8 @@ class Tiles:
             if isinstance(value, ast.expr):
                 setattr(made, name, self._inlined(value, depth))
             elif isinstance(value, list):
-                setattr(
-                    made, name, [self._inlined(each, depth) if isinstance(each, ast.expr) else each for each in value]
-                )
+                parts = [self._inlined(each, depth) if isinstance(each, ast.expr) else each for each in value]
+                setattr(made, name, parts)
         return made
 
     def _require_parameters(self, *words: str) -> None:

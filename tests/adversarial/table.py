@@ -3,7 +3,7 @@
 Evaluates every case with no static rule in between and prints class, name, what is expected, and what caught it, as
 Markdown, or with --json as JSON with the machine and the software. Exit code 1 if a case did not end as it should.
 Without --gpu, the cases that only a GPU can show are listed as such. With --rows, a table that was cut off is gone on
-with: each row is a line of that file as soon as it is there, and is not made again.
+with: each row is a line of that file as soon as it is there, and is not made again on the same kind of machine.
 """
 
 import argparse
@@ -42,10 +42,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _rows(bench: Bench, cases: Sequence[Case], gpu: bool, file: Path) -> Iterator[dict[str, Any]]:
     lines = file.read_text().splitlines() if file.exists() else []
-    made = {(row["class"], row["name"]): row for row in map(json.loads, lines)}
+    made = {(row["class"], row["name"], row["gpu"]): row for row in map(json.loads, lines)}
     for number, case in enumerate(cases, 1):
         print(f"{number}/{len(cases)} {case.group}: {case.name}", file=sys.stderr, flush=True)
-        row = made.get((case.group, case.name))
+        row = made.get((case.group, case.name, gpu))
         if row is None:
             row = _row(bench, case, gpu)
             with file.open("a") as kept:
@@ -57,6 +57,7 @@ def _row(bench: Bench, case: Case, gpu: bool) -> dict[str, Any]:
     row = {
         "class": case.group,
         "name": case.name,
+        "gpu": gpu,
         "expected": sorted(case.expected),
         "check": case.caught_by,
         "static": "refused" if case.refused else "passes",

@@ -34,10 +34,6 @@ class Audit:
         spread = median(self.empty_ms) - min(self.empty_ms)
         return (_LATENCY_MS + 2 * spread) / self.forwards
 
-    def joined(self, other: "Audit") -> "Audit":
-        """Both sittings of one ring as one."""
-        return Audit(self.forwards, self.empty_ms + other.empty_ms, self.full_ms + other.full_ms)
-
     def undercut(self, claims_ms: Sequence[float]) -> str:
         """Empty, or how the claims contradict the clock."""
         claim = median(claims_ms)

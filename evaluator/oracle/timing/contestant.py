@@ -62,8 +62,11 @@ class Contestant:
     @property
     def ring_bytes(self) -> int:
         """What the slots of a ring may take beyond the first: nothing where a single one is large."""
-        most = _MOST_RING_BYTES[self.worker.transport]
-        return most if 2 * self.slot_bytes <= most else 0
+        return self._most_bytes if 2 * self.slot_bytes <= self._most_bytes else 0
+
+    @property
+    def _most_bytes(self) -> int:
+        return _MOST_RING_BYTES[self.worker.transport]
 
     @property
     def cold(self) -> bool:
@@ -82,8 +85,8 @@ class Contestant:
         self._slots = [self._exchange.first]
         answer = self.worker.ask(self._message("warm") | {"calls": self._timer.warmup}, self._timeout_s)
         self.forward_ms = milliseconds([answer["forward_ms"]])[0]
-        most = _MOST_RING_BYTES[self.worker.transport]
-        more = self._exchange.slots(ring_slots(self.forward_ms, self.slot_bytes, self._l2_bytes, most) - 1)
+        count = ring_slots(self.forward_ms, self.slot_bytes, self._l2_bytes, self._most_bytes)
+        more = self._exchange.slots(count - 1)
         if more:
             self._slots += more
             self._exchange.lend()
@@ -105,8 +108,6 @@ class Contestant:
     def take_audit(self) -> Audit:
         """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
 
-        What an earlier sitting saw stays on record.
-
         Raises:
             WorkerFailure: the worker failed.
             Mismatch: an output of a timed iteration is wrong.
@@ -123,23 +124,23 @@ class Contestant:
             if index == judged or sum(copy.numel() for copy in copies[0]) <= _LARGE:
                 self._judge(seeds, copies)
             del copies
-        taken = Audit(self.slots, tuple(empty), tuple(full))
-        self.audit = self.audit.joined(taken) if self.audit else taken
+        self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
 
     def undercut(self) -> str:
         """Empty, or how its claims contradict the oracle's clock.
 
-        Nobody is convicted by one sitting: it may have met a GPU whose clock had not risen yet. The quickest audit
-        counts, so a second sitting acquits the honest and nobody else.
+        Nobody is convicted by one sitting: it may have met a GPU whose clock had not risen yet. Each sitting bounds the
+        time of the forwards by itself, so that one which agrees with the claims is enough.
 
         Raises:
             WorkerFailure, Mismatch: as for `take_audit`.
         """
         assert self.audit is not None
-        if self.audit.undercut(self.claims_ms) and not self.not_captured:
-            self.take_audit()
-        return self.audit.undercut(self.claims_ms)
+        problem = self.audit.undercut(self.claims_ms)
+        if problem and not self.not_captured:
+            problem = self.take_audit().undercut(self.claims_ms)
+        return problem
 
     def _fill(self) -> list[int]:
         """Fresh content for every slot, poisoned outputs; the seeds."""

@@ -126,9 +126,10 @@ def test_no_table_no_launches() -> None:
     assert ncu_table.parse('"ID","Process ID"\n"",""\n"0","1"\n') == ()
 
 
-def test_a_line_that_only_begins_like_the_table_does_not_replace_it() -> None:
+@pytest.mark.parametrize("said", ['"of a program that outlived the profiler"', '"its ""Kernel Name"""', "Kernel Name"])
+def test_a_line_that_only_begins_like_the_table_does_not_replace_it(said: str) -> None:
     table = f'"ID","Kernel Name","{GRID}"\n"","","block"\n"0","k","16"\n'
-    (launch,) = ncu_table.parse(f'{table}"ID","of a program that outlived the profiler"\n')
+    (launch,) = ncu_table.parse(f'{table}"ID",{said}x\n"","x"\n"0","x"\n')
     assert (launch.kernel, launch.metrics[GRID]) == ("k", 16.0)
 
 

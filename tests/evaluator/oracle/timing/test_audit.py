@@ -27,11 +27,3 @@ def test_claims_above_the_clock_are_their_makers_loss() -> None:
 def test_a_slow_command_now_and_then_convicts_nobody() -> None:
     late = Audit(6, (0.5, 0.51, 9.0), (12.0, 3.55, 40.0))
     assert late.undercut([0.5]) == ""
-
-
-def test_a_second_sitting_acquits_the_honest_and_nobody_else() -> None:
-    slow = Audit(6, (0.5, 0.51, 0.5), (5.4, 5.6, 5.5))  # the GPU's clock had not risen
-    assert "on the oracle's clock" in slow.undercut([0.7])
-    honest, again = slow.joined(audit(0.7, 6)), slow.joined(audit(0.8, 6))
-    assert honest.undercut([0.7]) == ""
-    assert "on the oracle's clock" in again.undercut([0.7])
