@@ -5,6 +5,7 @@ same time and hands the answers out in the order in which they came. `Replay` ha
 order in which it came then, and says when the next ask is due, so that the log becomes the one that was recorded.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -34,6 +35,9 @@ class Answer:
 
 
 Keep = Callable[[Ask, Proposal], None]
+
+# A signal that comes just as the main thread begins to wait does not wake it: it hears of Ctrl-C this late at most.
+HEARING_S = 0.2
 
 
 class Desk(Protocol):
@@ -160,11 +164,16 @@ class Threads:
         threading.Thread(target=self._work, args=(ask, context, kept), name=f"ask {ask.number}", daemon=True).start()
 
     def take(self) -> Answer:
-        taken = self._answers.get()
+        taken = self._next()
         self._open -= 1
         if isinstance(taken, BaseException):
             raise taken
         return taken
+
+    def _next(self) -> Answer | BaseException:
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._answers.get(timeout=HEARING_S)
 
     def _work(self, ask: Ask, context: Context, kept: Proposal | None) -> None:
         try:

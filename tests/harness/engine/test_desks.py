@@ -3,6 +3,8 @@
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from candidates.store import Ask, Store
 from evaluator.errors import ModelError
 from harness.engine.desks import Inline, Threads
+from harness.interruption import Interruption
 from harness.proposers.base import Context, Cost, Proposal
 from tests.harness.recording import RTX_4090, STAGES, task
 
@@ -20,6 +23,26 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 def ask(number: int) -> tuple[Ask, Context]:
     stage = STAGES["finetune"]
     return Ask(number=number, after=1, stage=stage.name), Context(task(), RTX_4090, stage, 1, ticket=number)
+
+
+class Unheard:
+    """Asked, it has Ctrl-C arrive where the main thread, which waits for the answer, is not woken by it."""
+
+    name = "llm"
+
+    def __init__(self, interruption: Interruption) -> None:
+        self.interruption = interruption
+        self.stopped = threading.Event()
+        self.gave_up = False
+
+    def propose(self, context: Context) -> Proposal | None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        patience = time.monotonic() + 30
+        while not self.interruption.requested and time.monotonic() < patience:
+            time.sleep(0.01)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        self.gave_up = not self.stopped.wait(30)
+        return None
 
 
 class Writer:
@@ -66,6 +89,18 @@ def test_an_answer_is_a_proposal_or_a_reason_or_an_error(concurrency: int) -> No
     desk.put(*ask(4), kept=found[0].proposal)
     assert desk.take().proposal == found[0].proposal
     assert writer.asked == [0, 1, 2, 3]
+
+
+def test_ctrl_c_is_heard_where_it_wakes_nobody() -> None:
+    with Interruption(lambda line: None) as interruption:
+        proposer = Unheard(interruption)
+        desk = Threads(proposer, lambda asked, proposal: None, 4)
+        desk.put(*ask(0))
+        with pytest.raises(KeyboardInterrupt):
+            desk.take()
+        proposer.stopped.set()
+    assert not proposer.gave_up
+    assert desk.open == 1, "nothing was taken"
 
 
 def test_ctrl_c_twice_does_not_wait_for_a_server_that_is_silent(tmp_path: Path) -> None:
