@@ -3,8 +3,9 @@
 import copy
 from typing import Any, Literal, Self
 
-from evaluator.oracle.correctness import Examination, Violation, fresh_seed
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation
+from evaluator.oracle.correctness import Examination
+from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.sequence import alike
 from evaluator.oracle.worker import WorkerFailure, WorkerHandle

@@ -5,7 +5,7 @@ from typing import Any
 
 from evaluator.errors import UsageError
 from evaluator.inside.wire import Message
-from evaluator.oracle.correctness import fresh_seed
+from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.reference import Reference, TensorSpec, at, true_size_specs
 from evaluator.oracle.sizes import MAX_INTERPRETED, elements
 from evaluator.request import Request

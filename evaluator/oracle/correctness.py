@@ -1,9 +1,8 @@
 """Is the candidate right? Fresh secret inputs for every draw, judged on the oracle's own copy of the outputs."""
 
 import copy
-import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,30 +11,22 @@ import torch
 from evaluator.inside.model import named_tensors, set_precision
 from evaluator.inside.tree import dtype_name
 from evaluator.oracle.buffers import Loan
-from evaluator.oracle.draws import DERIVED, Distribution, Draw
-from evaluator.oracle.exchange import Exchange, Mismatch
+from evaluator.oracle.charges import Mismatch, Violation, WrongOutput
+from evaluator.oracle.draws import Draw, fresh_seed
+from evaluator.oracle.exchange import Exchange
 from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding, suspicion
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.sizes import variants
 from evaluator.oracle.truth import Expected
-from evaluator.oracle.weights import Mapping, indistinct, match, perturb
+from evaluator.oracle.weights import Weights, indistinct, match, perturb
 from evaluator.oracle.worker import Unjudgeable, WorkerFailure, WorkerHandle
 from evaluator.request import Limits
 from evaluator.tasks import Task
 from evaluator.verdict import KernelFacts, NumericError
 
 _REPEATS = 2  # of one draw, on the same input
-
-
-class Violation(Exception):
-    """The candidate did something that no honest kernel does; the message says what."""
-
-
-def fresh_seed() -> int:
-    """A seed that nobody can guess."""
-    return secrets.randbits(62)
 
 
 @dataclass(frozen=True)
@@ -84,18 +75,18 @@ class Examination:
         self.task = task
         self.reference = reference
         self.worker = worker
-        self.mapping = Mapping("none", {})
         self._limits = limits
         self._effort = effort
         self.exchange = Exchange(reference, worker, limits, str(task.path), loan)
+        self.weights = Weights(self.exchange, worker, limits.forward_s)
         self.judged: Judged | None = None
         self.wrong: Wrong | None = None
         self._seed = fresh_seed()
         self._model: torch.nn.Module = torch.nn.Identity()
-        self._weight_places: dict[str, dict[str, Any]] = {}
         self._judge = Judge(task, reference, effort.memory_cap_gb)
         self._options: dict[str, Any] = {}
         self._calls = 0
+        self.compile_s = 0.0  # wall seconds of the first forward at each size: compilation, tuning, one run
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -120,20 +111,20 @@ class Examination:
         message |= {"class": "ModelNew", "precision": self.task.precision.model_dump()} | options
         claimed = self.worker.ask(message, self._limits.first_forward_s)["parameters"]
         self._model = self.reference.model(self._seed)
-        self.mapping = match(self._model, claimed)
-        if self.mapping.note:
-            self._judge.note(self.mapping.note)
-        if self.mapping.how == "by seed" and (hidden := indistinct(self._model)):
+        self.weights.mapping = mapping = match(self._model, claimed)
+        if mapping.note:
+            self._judge.note(mapping.note)
+        if mapping.how == "by seed" and (hidden := indistinct(self._model)):
             raise Unjudgeable(
-                f"{self.mapping.note}, so only its own seed gives it weights, and with {', '.join(hidden)} constant by "
+                f"{mapping.note}, so only its own seed gives it weights, and with {', '.join(hidden)} constant by "
                 f"default a kernel that ignores them would pass; give the parameters the reference's names or order"
             )
-        if self.mapping.names:
+        if mapping.names:
             if twin is not None and twin.judged is not None:
                 self._model = twin.judged.model
             else:
                 perturb(self._model, fresh_seed())
-            self._send_weights()
+            self.weights.send(self._model)
 
     def check(self, draws: int) -> NumericError:
         """Compare the candidate's outputs on at least `draws` fresh inputs: the task's own, and if `draws` is more than
@@ -146,13 +137,13 @@ class Examination:
         set_precision(self.task.precision.model_dump())
         comparison = Comparison(self.task.tolerance)
         self.exchange.prepare(copy.deepcopy(self._model), fresh_seed())
-        for distribution in self._schedule(draws, comparison):
+        for distribution in self._judge.schedule(draws, comparison, self._effort.derived_s):
             self._draw(comparison, Draw(distribution, fresh_seed()))
             if comparison.problem:
                 break
-        if self._buffer_names() and not comparison.problem:
+        if self.weights.has_buffers(self._model) and not comparison.problem:
             comparison.distribution = "own"
-            self._check_buffers(comparison)
+            self.weights.compare_buffers(comparison, self._model)
         if self.reference.device == "cuda":
             torch.cuda.empty_cache()  # gigabytes of truth, which timing has no use for
         error = comparison.result()
@@ -188,6 +179,8 @@ class Examination:
                 raise WrongOutput(f"at {variant}: {wrong}", wrong.error, wrong.examination) from wrong
             except (Mismatch, Violation) as error:
                 raise type(error)(f"at {variant}: {error}") from error
+            finally:
+                self.compile_s += there.compile_s
             self._judge.note(f"right at {variant} too")
 
     def judge_precision(self, error: NumericError, kernels: Sequence[KernelFacts]) -> None:
@@ -219,6 +212,10 @@ class Examination:
         if problem := self._judge.confirm(model, inputs, got, " of a timed forward").problem:
             raise Mismatch(problem)
 
+    def strangest(self, seeds: Sequence[int], got: Sequence[list[torch.Tensor]], count: int) -> list[int]:
+        """Which `count` of several forwards differ most from the reference's; see `Judge.strangest`."""
+        return self._judge.strangest(self._model, seeds, got, count)
+
     def expected(self, draw: Draw) -> Expected | None:
         """What is right for a draw; None where the module's buffers change with every call."""
         if self._judge.stateful:
@@ -239,38 +236,6 @@ class Examination:
         """Kill the worker, then take the lent memory back."""
         self.worker.kill()
         self.exchange.close()
-
-    def _send_weights(self) -> None:
-        ours = {name: tensor for _, name, tensor in named_tensors(self._model)}
-        for theirs, mine in self.mapping.names.items():
-            place = self.exchange.place(ours[mine])
-            self.exchange.tensor(place).copy_(ours[mine])
-            self._weight_places[theirs] = place
-        self.exchange.synchronize()
-        self.exchange.lend()
-        self.worker.ask({"do": "weights", "places": self._weight_places}, self._limits.forward_s)
-
-    def _schedule(self, draws: int, comparison: Comparison) -> Iterator[Distribution]:
-        """The task's own distribution first and most, then each derived one once, then again its own up to `draws`."""
-        for _ in range(max(1, draws - 2)):
-            yield "own"
-        if draws > 1 and self.task.tolerance.rule == "truth":
-            yield from self._derived()
-        while comparison.draws < draws:
-            yield "own"
-
-    def _derived(self) -> Iterator[Distribution]:
-        began = time.monotonic()
-        for distribution in DERIVED:
-            if self._judge.stateful:
-                self._judge.note("own inputs only: the module's buffers change with every call")
-                return
-            if (reason := self.reference.unfit.get(distribution)) is not None:
-                self._judge.leave_out(Draw(distribution, 0), reason)
-            elif time.monotonic() - began > self._effort.derived_s:
-                self._judge.note(f"not checked on {distribution} inputs: no time left (evaluator.derived_s)")
-            else:
-                yield distribution
 
     def _draw(self, comparison: Comparison, draw: Draw) -> None:
         inputs = draw.inputs(self.reference)
@@ -299,8 +264,10 @@ class Examination:
 
     def _forward(self) -> None:
         """One call on what was lent; the first one compiles and tunes."""
-        limits = self._limits
-        self.exchange.forward(self._calls, limits.forward_s if self._calls else limits.first_forward_s)
+        began = time.monotonic()
+        self.exchange.forward(self._calls, self._limits.forward_s if self._calls else self._limits.first_forward_s)
+        if not self._calls:
+            self.compile_s += time.monotonic() - began
         self._calls += 1
         changed = self.exchange.claims[-1].get("flags")
         for name, values in changed.items() if isinstance(changed, dict) else ():
@@ -324,30 +291,3 @@ class Examination:
         """What the candidate was lent must be as the reference leaves its inputs."""
         if (index := self.exchange.changed_input(inputs)) is not None:
             raise Violation(f"input {index} was changed by the candidate")
-
-    def _buffer_names(self) -> dict[str, str]:
-        ours = {name for kind, name, _ in named_tensors(self._model) if kind == "buffer"}
-        return {theirs: mine for theirs, mine in self.mapping.names.items() if mine in ours}
-
-    def _check_buffers(self, comparison: Comparison) -> None:
-        """Module buffers after the calls must be the reference's after the same calls (P9)."""
-        names = self._buffer_names()
-        places = {theirs: self._weight_places[theirs] for theirs in names}
-        for place in places.values():
-            self.exchange.poison(place)
-        self.exchange.synchronize()
-        self.worker.ask({"do": "buffers", "places": places}, self._limits.forward_s)
-        expected = {name: tensor for _, name, tensor in named_tensors(self._model)}
-        for theirs, mine in names.items():
-            value = expected[mine]
-            truth = value.double() if value.is_floating_point() else value
-            comparison.add(f"buffer {theirs}", self.exchange.copy(places[theirs]), truth, value)
-
-
-class WrongOutput(Mismatch):
-    """Values are wrong; `error` has the measured errors, `examination` what was compared, where values were."""
-
-    def __init__(self, problem: str, error: NumericError, examination: Examination | None = None) -> None:
-        super().__init__(problem)
-        self.error = error
-        self.examination = examination

@@ -7,6 +7,7 @@ is left out, with the reason (`unfitness`).
 """
 
 import math
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,6 +29,11 @@ _FORMATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _SAMPLE = 1 << 16  # elements looked at to learn what a tensor holds
 _SLICE = 1 << 25  # elements that are compared at once
 _KEPT = 0.1  # share of elements that a sparse draw keeps
+
+
+def fresh_seed() -> int:
+    """A seed that nobody can guess."""
+    return secrets.randbits(62)
 
 
 @dataclass(frozen=True)

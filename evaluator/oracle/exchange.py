@@ -8,13 +8,10 @@ import torch
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.oracle.buffers import Loan
+from evaluator.oracle.charges import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import Limits
-
-
-class Mismatch(Exception):
-    """The candidate's output is not what the reference's is; the message says how."""
 
 
 @dataclass(frozen=True)

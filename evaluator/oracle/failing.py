@@ -13,8 +13,8 @@ from evaluator.errors import UsageError
 from evaluator.failing import FailingCase, Range, WrongTile
 from evaluator.inside import tree
 from evaluator.oracle.buffers import Loan
-from evaluator.oracle.correctness import Effort, Examination, Violation, Wrong, WrongOutput
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation, WrongOutput
+from evaluator.oracle.correctness import Effort, Examination, Wrong
 from evaluator.oracle.numerics import wrong_elements
 from evaluator.oracle.programs import by_launch, in_words
 from evaluator.oracle.reference import Reference, at

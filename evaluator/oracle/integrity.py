@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
 from evaluator.oracle import operators
-from evaluator.oracle.correctness import Examination, Violation
+from evaluator.oracle.charges import Violation
+from evaluator.oracle.correctness import Examination
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.tasks import Task
 from evaluator.work import GpuWork, kind_of

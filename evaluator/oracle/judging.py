@@ -1,6 +1,8 @@
 """One draw's outputs against what the reference makes of the same inputs."""
 
-from collections.abc import Callable
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -9,8 +11,8 @@ from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.inside.model import named_tensors
 from evaluator.oracle import draws
-from evaluator.oracle.draws import Draw
-from evaluator.oracle.numerics import Comparison
+from evaluator.oracle.draws import Distribution, Draw
+from evaluator.oracle.numerics import Comparison, spread
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.truth import Expected, expect
 from evaluator.tasks import Task
@@ -29,6 +31,21 @@ class Judge:
         self._memory_cap_gb = memory_cap_gb
         self.notes: list[str] = []
         self.stateful = False  # a call changes the module's buffers
+
+    def schedule(self, count: int, comparison: Comparison, derived_s: float) -> Iterator[Distribution]:
+        """What to draw from: the task's own distribution first and most, then each derived one once, then again its own
+        up to `count` draws.
+
+        Args:
+            comparison: of what was drawn so far.
+            derived_s: wall seconds for derived distributions.
+        """
+        for _ in range(max(1, count - 2)):
+            yield "own"
+        if count > 1 and self._task.tolerance.rule == "truth":
+            yield from self._derived(derived_s)
+        while comparison.draws < count:
+            yield "own"
 
     def judge(
         self,
@@ -90,6 +107,27 @@ class Judge:
         self.compare(comparison, expected, got, "", of)
         return comparison
 
+    def strangest(
+        self, model: torch.nn.Module, seeds: Sequence[int], got: Sequence[list[torch.Tensor]], count: int
+    ) -> list[int]:
+        """Which `count` of several forwards differ most from the reference's at its own precision.
+
+        Too coarse to convict anybody and cheap enough for all: one that was left out stands apart from those that were
+        not.
+
+        Args:
+            seeds: of each forward's inputs, the task's own.
+            got: the outputs of each.
+        """
+        if len(seeds) <= count:
+            return list(range(len(seeds)))
+        apart = []
+        for seed, outputs in zip(seeds, got, strict=True):
+            asked = copy.deepcopy(model) if self.stateful else model
+            _, own = self._reference.run(asked, self._reference.inputs(seed))
+            apart.append(max(spread(mine, theirs) for mine, theirs in zip(own, outputs, strict=True)))
+        return sorted(range(len(seeds)), key=apart.__getitem__, reverse=True)[:count]
+
     def expected(self, model: torch.nn.Module, draw: Draw) -> Expected:
         """What the reference makes of a draw; `model` is called once."""
         return self._expect(model, draw, None)
@@ -103,6 +141,19 @@ class Judge:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def _derived(self, seconds: float) -> Iterator[Distribution]:
+        began = time.monotonic()
+        for distribution in draws.DERIVED:
+            if self.stateful:
+                self.note("own inputs only: the module's buffers change with every call")
+                return
+            if (reason := self._reference.unfit.get(distribution)) is not None:
+                self.leave_out(Draw(distribution, 0), reason)
+            elif time.monotonic() - began > seconds:
+                self.note(f"not checked on {distribution} inputs: no time left (evaluator.derived_s)")
+            else:
+                yield distribution
 
     def _expect(self, model: torch.nn.Module, draw: Draw, inspect: Callable[[list[Any]], None] | None) -> Expected:
         return expect(self._reference, model, lambda: _inputs(self._reference, draw), self._memory_cap_gb, inspect)

@@ -16,8 +16,7 @@ import torch
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.oracle import draws
-from evaluator.oracle.correctness import fresh_seed
-from evaluator.oracle.draws import Draw
+from evaluator.oracle.draws import Draw, fresh_seed
 from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference

@@ -9,8 +9,8 @@ from typing import Literal
 
 from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
-from evaluator.oracle.correctness import Effort, Examination, Violation
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation
+from evaluator.oracle.correctness import Effort, Examination
 from evaluator.oracle.integrity import Integrity, read_work
 from evaluator.oracle.operators import NEGLIGIBLE, check_policy
 from evaluator.oracle.profiling import own_kernels
@@ -112,9 +112,10 @@ class Measured:
             examination.close()
             raise
         finally:
+            report.move(examination.compile_s, "check", "compile")
             report.notes += examination.notes
             report.evidence |= integrity.evidence()
-            report.evidence |= {"checked_on": "device", "weights": examination.mapping.how}
+            report.evidence |= {"checked_on": "device", "weights": examination.weights.mapping.how}
         return examination
 
     def _inspect(self, examination: Examination, report: Report) -> None:

@@ -114,16 +114,14 @@ class Comparison:
 
     def repeated(self, name: str, first: torch.Tensor, again: torch.Tensor) -> None:
         """Compare two outputs for the same input: a race shows as a difference."""
-        if torch.equal(_bits(first), _bits(again)):
-            return
-        spread = _spread(first.flatten(), again.flatten()) if first.is_floating_point() else math.inf
-        self.repeat_spread = max(self.repeat_spread, spread)
+        apart = spread(first, again)
+        self.repeat_spread = max(self.repeat_spread, apart)
         allowed = self.tolerance.repeat_rtol
         if allowed and first.is_floating_point():  # one sum in another order may round to the neighbouring value
             allowed = max(allowed, torch.finfo(first.dtype).eps)
-        if spread > allowed and not self.problem:
+        if apart > allowed and not self.problem:
             self.problem = (
-                f"{name}: two runs on the same input differ by up to {spread:.3g} of the output's size, and "
+                f"{name}: two runs on the same input differ by up to {apart:.3g} of the output's size, and "
                 f"'{self.tolerance.name}' allows {allowed:.3g}: a race, or memory that was never written"
             )
 
@@ -242,9 +240,16 @@ class _Judged:
         return rows.expand(-1, self.row).reshape(-1)
 
 
-def _spread(first: torch.Tensor, again: torch.Tensor) -> float:
-    """Largest difference over the size of the element or the RMS of all, whichever is more."""
-    pairs = list(zip(first.split(_SLICE), again.split(_SLICE), strict=True))
+def spread(first: torch.Tensor, again: torch.Tensor) -> float:
+    """Largest difference of two tensors over the size of the first's element or the RMS of all, whichever is more.
+
+    Zero for the same bits; infinite where whole numbers differ.
+    """
+    if torch.equal(_bits(first), _bits(again)):
+        return 0.0
+    if not first.is_floating_point():
+        return math.inf
+    pairs = list(zip(first.flatten().split(_SLICE), again.flatten().split(_SLICE), strict=True))
     squares = sum(float(torch.where(torch.isfinite(one), one, 0.0).double().square().sum()) for one, _ in pairs)
     scale = (squares / first.numel()) ** 0.5
     largest = 0.0

@@ -7,8 +7,7 @@ from evaluator.devices import Device
 from evaluator.gpus import Gpu
 from evaluator.oracle import ncu, ncu_table
 from evaluator.oracle.buffers import Transport
-from evaluator.oracle.correctness import Violation
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.instruments import Instrument, Instruments
 from evaluator.oracle.ncu_table import DURATION
 from evaluator.oracle.report import Progress

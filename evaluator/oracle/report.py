@@ -8,8 +8,7 @@ from typing import Any
 from evaluator.failing import FailingCase, source_line
 from evaluator.gpus import Gpu
 from evaluator.occupancy import occupancy
-from evaluator.oracle.correctness import Violation, WrongOutput
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation, WrongOutput
 from evaluator.oracle.worker import Unjudgeable, WorkerFailure
 from evaluator.request import Request
 from evaluator.verdict import Evidence, Gain, KernelFacts, NumericError, Status, Timing, Verdict
@@ -59,6 +58,11 @@ class Report:
             yield
         finally:
             self._seconds[name] = round(self._seconds.get(name, 0.0) + time.monotonic() - began, 3)
+
+    def move(self, seconds: float, step: str, to: str) -> None:
+        """Count a part of one step's wall time as another step's."""
+        for name, more in ((step, -seconds), (to, seconds)):
+            self._seconds[name] = round(self._seconds.get(name, 0.0) + more, 3)
 
     def add_kernels(self, facts: list[dict[str, Any]]) -> None:
         """Take a worker's claims about its kernels and add what follows from them for the target."""

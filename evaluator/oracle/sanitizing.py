@@ -12,9 +12,8 @@ from evaluator.devices import Device
 from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.oracle import memcheck
+from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.compiling import small_reference
-from evaluator.oracle.correctness import Violation
-from evaluator.oracle.exchange import Mismatch
 from evaluator.oracle.instruments import Instrument, Instruments
 from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.report import Progress

@@ -2,7 +2,9 @@
 
 import torch
 
-from evaluator.oracle.correctness import Examination, Violation, fresh_seed
+from evaluator.oracle.charges import Violation
+from evaluator.oracle.correctness import Examination
+from evaluator.oracle.draws import fresh_seed
 from evaluator.tasks import Tolerance
 
 _SLACK = 10.0  # staleness is another draw's values, far beyond what repeating a computation changes

@@ -4,9 +4,9 @@ import math
 
 from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
+from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.compiling import Forwards
-from evaluator.oracle.correctness import Effort, Examination, Violation
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.correctness import Effort, Examination
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.operators import NEGLIGIBLE, NEGLIGIBLE_SMALL, check_policy
 from evaluator.oracle.report import Progress, Report
@@ -76,7 +76,7 @@ class Unmeasured:
         finally:
             examination.close()
         report.notes += examination.notes
-        report.evidence |= {"checked_on": "interpreter", "weights": examination.mapping.how}
+        report.evidence |= {"checked_on": "interpreter", "weights": examination.weights.mapping.how}
         return report.verdict(Status.VERIFIED)
 
     def _doubt(self, request: Request, report: Report, examination: Examination, integrity: Integrity) -> None:

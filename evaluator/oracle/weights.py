@@ -10,6 +10,9 @@ from typing import Any, Literal
 import torch
 
 from evaluator.inside.model import named_tensors
+from evaluator.oracle.exchange import Exchange
+from evaluator.oracle.numerics import Comparison
+from evaluator.oracle.worker import WorkerHandle
 
 How = Literal["by name", "by order", "by seed", "none"]
 _RELATIVE_NOISE = 0.1
@@ -23,6 +26,50 @@ class Mapping:
     how: How
     names: dict[str, str]
     note: str = ""
+
+
+class Weights:
+    """A worker's tensors that correspond to the reference's: told to it once, and its buffers looked at again."""
+
+    def __init__(self, exchange: Exchange, worker: WorkerHandle, timeout_s: float) -> None:
+        self.mapping = Mapping("none", {})
+        self._exchange = exchange
+        self._worker = worker
+        self._timeout_s = timeout_s
+        self._places: dict[str, dict[str, Any]] = {}
+
+    def send(self, model: torch.nn.Module) -> None:
+        """Give the worker's module the values of this one, by the mapping; raises WorkerFailure."""
+        ours = {name: tensor for _, name, tensor in named_tensors(model)}
+        for theirs, mine in self.mapping.names.items():
+            place = self._exchange.place(ours[mine])
+            self._exchange.tensor(place).copy_(ours[mine])
+            self._places[theirs] = place
+        self._exchange.synchronize()
+        self._exchange.lend()
+        self._worker.ask({"do": "weights", "places": self._places}, self._timeout_s)
+
+    def has_buffers(self, model: torch.nn.Module) -> bool:
+        """Whether a buffer of this module has a counterpart in the worker's."""
+        return bool(self._buffers(model))
+
+    def compare_buffers(self, comparison: Comparison, model: torch.nn.Module) -> None:
+        """Module buffers after the calls must be the reference's after the same calls; raises WorkerFailure."""
+        names = self._buffers(model)
+        places = {theirs: self._places[theirs] for theirs in names}
+        for place in places.values():
+            self._exchange.poison(place)
+        self._exchange.synchronize()
+        self._worker.ask({"do": "buffers", "places": places}, self._timeout_s)
+        expected = {name: tensor for _, name, tensor in named_tensors(model)}
+        for theirs, mine in names.items():
+            value = expected[mine]
+            truth = value.double() if value.is_floating_point() else value
+            comparison.add(f"buffer {theirs}", self._exchange.copy(places[theirs]), truth, value)
+
+    def _buffers(self, model: torch.nn.Module) -> dict[str, str]:
+        ours = {name for kind, name, _ in named_tensors(model) if kind == "buffer"}
+        return {theirs: mine for theirs, mine in self.mapping.names.items() if mine in ours}
 
 
 def match(reference: torch.nn.Module, claimed: list[dict[str, Any]]) -> Mapping:

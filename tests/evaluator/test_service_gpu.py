@@ -47,6 +47,8 @@ def test_a_right_candidate_is_measured(evaluator: Evaluator, task: Task, target:
     assert verdict.baseline["eager"] is not None
     assert verdict.evidence.transport == "cuda-ipc"
     assert verdict.evidence.checked_on == "device"
+    seconds = verdict.evidence.seconds
+    assert min(seconds["compile"], seconds["check"], seconds["time"]) > 0
     (kernel,) = verdict.kernels
     assert (kernel.name, kernel.grid, kernel.launches) == ("scaled_relu_kernel", (2000,), 1)
     assert kernel.time_share is not None

@@ -9,7 +9,8 @@ import torch
 
 from evaluator.inside import tree
 from evaluator.oracle.buffers import Transport
-from evaluator.oracle.correctness import Examination, fresh_seed
+from evaluator.oracle.correctness import Examination
+from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.exchange import Slot
 from evaluator.oracle.timing.audit import Audit
 from evaluator.request import Timer
@@ -22,7 +23,7 @@ _MOST_RING_BYTES: dict[Transport, int] = {
 }
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
 _EMPTY_COMMANDS = 8
-_CONFIRMED = 6  # outputs of an audit that are compared with the reference's, at random
+_CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 
 
@@ -112,7 +113,7 @@ class Contestant:
             WorkerFailure: the worker failed.
             Mismatch: an output of a timed iteration is wrong.
         """
-        judged = secrets.randbelow(self._timer.audits)  # large outputs: only this one
+        whole = secrets.randbelow(self._timer.audits)  # of this one every output is compared; large outputs: only of it
         self._fill()
         self._command(run=True)
         empty = [self._command(run=False)[0] for _ in range(_EMPTY_COMMANDS)]
@@ -121,8 +122,11 @@ class Contestant:
             seeds = self._fill()
             elapsed, copies = self._command(run=True)
             full.append(elapsed)
-            if index == judged or sum(copy.numel() for copy in copies[0]) <= _LARGE:
-                self._judge(seeds, copies)
+            if index == whole:
+                self._judge(seeds, copies, self._examination.strangest(seeds, copies, _CONFIRMED))
+            elif sum(copy.numel() for copy in copies[0]) <= _LARGE:
+                count = min(_CONFIRMED, self.slots)
+                self._judge(seeds, copies, secrets.SystemRandom().sample(range(self.slots), count))
             del copies
         self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
@@ -164,8 +168,8 @@ class Contestant:
         self._exchange.synchronize()
         return (time.perf_counter() - began) * 1e3, copies
 
-    def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]]) -> None:
-        for index in secrets.SystemRandom().sample(range(self.slots), min(_CONFIRMED, self.slots)):
+    def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]], chosen: list[int]) -> None:
+        for index in chosen:
             self._examination.confirm(self._examination.reference.inputs(seeds[index]), copies[index])
 
     def _message(self, do: str) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeVar
 
-from evaluator.oracle.correctness import Violation
-from evaluator.oracle.exchange import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
 from evaluator.oracle.worker import WorkerFailure

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from evaluator.oracle.correctness import Violation
+from evaluator.oracle.charges import Violation
 from evaluator.oracle.statistics import summarise
 from evaluator.oracle.timing import placement
 from evaluator.oracle.timing.canary import Canary

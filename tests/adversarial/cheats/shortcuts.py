@@ -117,6 +117,15 @@ CASES = (
         expected=WRONG | VIOLATION,
     ),
     _case(
+        "one call in sixteen left out, once the check is over",
+        candidate(
+            "self.calls += x.data_ptr() != 0\n"
+            "if self.calls > 40 and self.calls % 16 == 0:\n    return torch.empty_like(x)"
+        ),
+        "all outputs of a way around the ring",
+        shows="gpu",
+    ),
+    _case(
         "right for the first draw only",
         candidate("self.calls += x.data_ptr() != 0", "return out if self.calls < 2 else out * 0.0"),
         _SECOND,

@@ -10,7 +10,7 @@ from torch.autograd import DeviceType
 from evaluator.catalog import DEFAULT_TOLERANCE
 from evaluator.errors import UsageError
 from evaluator.inside.observation import gpu_work
-from evaluator.oracle.correctness import Violation
+from evaluator.oracle.charges import Violation
 from evaluator.oracle.integrity import Integrity, read_work
 from evaluator.oracle.operators import NEGLIGIBLE, check_policy, forbidden, working
 from evaluator.oracle.worker import WorkerFailure

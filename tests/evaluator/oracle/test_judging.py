@@ -1,0 +1,88 @@
+"""Which of many forwards are looked at closely, judged by a real reference on the CPU."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from evaluator.oracle.draws import fresh_seed
+from evaluator.oracle.judging import Judge
+from evaluator.oracle.reference import Reference
+from evaluator.tasks import Task, Tolerance
+
+REFERENCE = """\
+import torch
+
+class Model(torch.nn.Module):
+    def __init__(self, momentum):
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(8))
+
+    def forward(self, x):
+        if self.momentum:
+            self.mean.lerp_(x.mean(0), self.momentum)
+        return torch.relu(x - self.mean), x.argmax(1)
+
+def get_inputs():
+    return [torch.randn(16, 8)]
+
+def get_init_inputs():
+    return [MOMENTUM]
+"""
+
+
+class Ring:
+    """Outputs of a right candidate for a ring of slots."""
+
+    def __init__(self, slots: int, momentum: float = 0.0) -> None:
+        source = REFERENCE.replace("MOMENTUM", repr(momentum))
+        path = Path("centred_relu.py")
+        tolerance = Tolerance(name="standard", rtol=1e-4, atol=1e-4, reference_factor=3.0)
+        task = Task(name="centred_relu", reference=source, path=path, tolerance=tolerance)
+        self.reference = Reference(source, str(path), "cpu")
+        self.judge = Judge(task, self.reference, None)
+        self.judge.stateful = bool(momentum)
+        self.model = self.reference.model(0)
+        self.seeds = [fresh_seed() for _ in range(slots)]
+        self.outputs = [
+            [tensor.clone() for tensor in self.reference.run(self.reference.model(0), self.reference.inputs(seed))[1]]
+            for seed in self.seeds
+        ]
+
+    def strangest(self, count: int) -> list[int]:
+        return self.judge.strangest(self.model, self.seeds, self.outputs, count)
+
+
+def test_what_was_left_out_is_looked_at() -> None:
+    ring = Ring(40)
+    ring.outputs[7][0].zero_()
+    ring.outputs[30][0].fill_(torch.nan)
+    ring.outputs[11][1] += 1
+    for index in range(0, 40, 2):
+        ring.outputs[index][0] *= 1 + 1e-5  # another order of summation
+    assert set(ring.strangest(3)) == {7, 11, 30}
+    assert len(set(ring.strangest(6))) == 6
+
+
+def test_a_single_wrong_element_stands_out() -> None:
+    ring = Ring(40)
+    for each in ring.outputs:
+        each[0] *= 1 + 1e-5
+    ring.outputs[23][0][5, 3] += 0.5
+    assert ring.strangest(1) == [23]
+
+
+@pytest.mark.parametrize("slots", [1, 6])
+def test_a_short_ring_is_looked_at_whole(slots: int) -> None:
+    assert Ring(slots).strangest(6) == list(range(slots))
+
+
+def test_every_forward_is_asked_of_the_module_as_it_was() -> None:
+    ring = Ring(12, momentum=0.5)
+    ring.outputs[4][0].zero_()
+    before = [buffer.clone() for buffer in ring.model.buffers()]
+    assert ring.strangest(1) == [4]
+    assert all(torch.equal(old, new) for old, new in zip(before, ring.model.buffers(), strict=True))
+    ring.outputs[4] = ring.outputs[5]
+    assert ring.strangest(1) == [4], "another slot's output is not its own"
