@@ -23,3 +23,10 @@ class Copy(torch.nn.Module):
 
 def example() -> TensorSpec:
     return TensorSpec((1024,), (1,), "float32")
+
+
+def run() -> None:
+    """Compile it for the GPU at hand and run it there: Triton builds its driver module with a C compiler, loads its
+    back end and finds ptxas, which no other kernel of this process will wait for."""
+    Copy()(torch.zeros(1024, device="cuda"))
+    torch.cuda.synchronize()

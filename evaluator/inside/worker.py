@@ -240,14 +240,12 @@ def warm_up(mode: str, target: Message) -> None:
     """Import what candidates import and do once what only the first use is slow at, before any candidate arrives."""
     if mode == "interpret":
         os.environ["TRITON_INTERPRET"] = "1"
-    import torch
-
     from evaluator.inside.device import Device
 
     if mode == "device":
-        from evaluator.inside import observation  # noqa: F401
+        from evaluator.inside import observation, warm_kernel  # noqa: F401
 
-        torch.zeros(1, device="cuda")
+        warm_kernel.run()
     elif mode == "interpret":
         from evaluator.inside import interpreter
 
