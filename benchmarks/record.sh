@@ -4,7 +4,7 @@
 #   benchmarks/record.sh OUT [PART ...]
 #
 # OUT gets the JSON, the tables, a log of each part, and parts.txt: what each part was, how it ended and how long it took.
-# A part that fails stops none of the others; `adversarial` goes on with the rows that OUT holds already. With a second GPU,
+# A part that fails stops none of the others; `adversarial` and `live` go on with what OUT holds already. With a second GPU,
 # half of the tasks run on each in the part `stages`; with CUDA_VISIBLE_DEVICES, two invocations can share a machine.
 # PYTHON names the interpreter; STAGES holds more words for the runs of that part; MINUTES bounds each part.
 set -uo pipefail
@@ -64,6 +64,10 @@ timing() {
         $python -m benchmarks.resample_timing "$out/timing.json" --trials 2000 --markdown "$out/timing-tables.md"
 }
 
+live() {
+    $python -m benchmarks.live_decisions "$out/live.json" --null 10 --planted 5 --markdown "$out/live-table.md"
+}
+
 adversarial() {
     $python -m tests.adversarial.table --gpu --json --rows "$out/adversarial.jsonl" > "$out/adversarial.json"
 }
@@ -73,7 +77,7 @@ overlap() {
 }
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(doctor tests stages ncu replay bench overlap adversarial timing)
+[ ${#parts[@]} -gt 0 ] || parts=(doctor tests stages ncu replay bench overlap adversarial timing live)
 export out python
 for part in "${parts[@]}"; do
     began=$(date +%s)

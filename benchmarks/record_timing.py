@@ -77,7 +77,7 @@ class Recorder:
         self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
         self._canary = Canary()
-        self._tasks = {name: _task(name, rows) for name, rows in SIZES.items()}
+        self._tasks = {name: task_of(name, rows) for name, rows in SIZES.items()}
         self._references = {name: Reference(task.reference, name, "cuda") for name, task in self._tasks.items()}
         self._open: list[Examination] = []
         self.share: dict[str, float] = {}
@@ -164,7 +164,7 @@ class Recorder:
         return record
 
 
-def _task(name: str, rows: int) -> Task:
+def task_of(name: str, rows: int) -> Task:
     return Task(
         name=name,
         reference=REFERENCE.format(rows=rows),

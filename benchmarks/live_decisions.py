@@ -1,0 +1,166 @@
+"""Decisions that are taken live: a kernel against its equal, and against one that does more than it must.
+
+    python -m benchmarks.live_decisions OUT.json [--null N] [--planted N] [--markdown OUT.md]
+
+Where `benchmarks.record_timing` records rounds for decisions that are taken offline, this asks the evaluator for whole
+verdicts. The kernels are those of the record; the one to beat repeats so many of its rows that a gain is there to be
+found. Both are right, and every decision has workers of its own. OUT.json is written after each decision and gone on
+with, so that a machine which is there for minutes will do.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+from benchmarks.record_timing import CONF, SIZES, task_of
+from evaluator.catalog import load_gpus
+from evaluator.devices import choose, detect
+from evaluator.gpus import Gpu
+from evaluator.oracle.timing.distributions import clopper_pearson
+from evaluator.request import EvaluatorSettings, Incumbent, Request
+from evaluator.service import Evaluator
+from evaluator.verdict import Status, Verdict
+
+MIN_GAIN = 0.005
+PLANTED = (0.0, 0.01, 0.02)
+
+CANDIDATE = """
+import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def scale(x_ptr, y_ptr, rows, BLOCK: tl.constexpr):
+    offsets = (tl.program_id(0) % rows) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y_ptr + offsets, tl.load(x_ptr + offsets) * 2.0 + 1.0)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x)
+        scale[({programs},)](x, y, x.shape[0], BLOCK=1024)
+        return y
+"""
+
+
+class Live:
+    """The evaluator, and what part of each kernel's time its rows take."""
+
+    def __init__(self, evaluator: Evaluator, gpu: Gpu) -> None:
+        self._evaluator = evaluator
+        self._gpu = gpu
+        self._share: dict[str, float] = {}
+
+    def decide(self, size: str, planted: float, index: int) -> dict[str, Any]:
+        """One verdict on the kernel, against one that takes `planted` more of its own time."""
+        more = (1 / (1 - planted) - 1) / self._share_of(size) if planted else 0.0
+        slow = _code(size, more, f"to beat, {index}")
+        incumbent = Incumbent(digest=_digest(slow), source=slow)
+        began = time.monotonic()
+        verdict = self._judge(size, _code(size, 0.0, f"decision {index}"), incumbent)
+        gain = verdict.gain
+        return {
+            "size": size,
+            "planted": planted,
+            "index": index,
+            "status": str(verdict.status),
+            "reason": verdict.reason,
+            "accepted": gain is not None and gain.reaches(MIN_GAIN),
+            "gain": gain.model_dump() if gain else None,
+            "seconds": verdict.evidence.seconds,
+            "wall_s": round(time.monotonic() - began, 3),
+            "notes": verdict.evidence.notes,
+        }
+
+    def _judge(self, size: str, source: str, incumbent: Incumbent | None = None) -> Verdict:
+        request = Request(
+            source=source,
+            digest=_digest(source),
+            task=task_of(size, SIZES[size]),
+            target=self._gpu,
+            incumbent=incumbent,
+            thorough=False,
+            min_gain=MIN_GAIN,
+        )
+        return self._evaluator.evaluate(request)
+
+    def _share_of(self, size: str) -> float:
+        """How much longer it takes, for each row that is done again, than it would if rows were all that took time."""
+        if size not in self._share:
+            once, more = (self._judge(size, _code(size, part, "alone")).time for part in (0.0, 0.5))
+            assert once is not None
+            assert more is not None
+            self._share[size] = 2 * (more.median_ms / once.median_ms - 1)
+            print(f"{size}: {once.median_ms * 1e3:.2f} us, of which rows take {self._share[size]:.0%}", flush=True)
+        return self._share[size]
+
+
+def _code(size: str, more: float, remark: str) -> str:
+    """The kernel with `more` of its rows done twice."""
+    return f"# {remark}\n" + CANDIDATE.format(programs=SIZES[size] + round(SIZES[size] * more))
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def table(rows: Iterable[dict[str, Any]]) -> list[str]:
+    """What was decided, as Markdown. Verdicts that gave no decision are counted, not left out."""
+    lines = [
+        f"| kernel | planted | found | accepted (min_gain {MIN_GAIN:.1%}) | exact 95 % | unverified | pairs | timing, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["planted"], row["size"]), []).append(row)
+    for (planted, size), same in sorted(groups.items(), key=lambda item: (item[0][0], list(SIZES).index(item[0][1]))):
+        gains = [row["gain"] for row in same if row["gain"]]
+        hits = sum(row["accepted"] for row in same)
+        low, high = clopper_pearson(hits, len(same))
+        found = f"{mean(gain['estimate'] for gain in gains):.2%}" if gains else ""
+        pairs = f"{mean(gain['pairs'] for gain in gains):.2f}" if gains else ""
+        failed = sum(row["status"] != Status.VERIFIED for row in same)
+        seconds = median(row["seconds"].get("time", 0.0) for row in same)
+        accepted = f"{hits} of {len(same)} | {low:.1%} to {high:.1%}"
+        lines.append(f"| {size} | {planted:.1%} | {found} | {accepted} | {failed} | {pairs} | {seconds:.2f} |")
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--null", type=int, default=10, help="decisions between equals, for each kernel")
+    parser.add_argument("--planted", type=int, default=5, help="decisions for each kernel and planted gain")
+    parser.add_argument("--markdown", type=Path, help="write the table there as well")
+    given = parser.parse_args()
+    target = choose("auto", load_gpus(CONF), detect(), "auto")
+    if target.device is None:
+        raise SystemExit("there is no GPU here to decide on")
+    body = json.loads(given.out.read_text()) if given.out.exists() else {"device": target.device.name, "rows": []}
+    if body["device"] != target.device.name:
+        raise SystemExit(f"{given.out} holds decisions of another GPU, {body['device']}")
+    done = {(row["size"], row["planted"], row["index"]) for row in body["rows"]}
+    settings = EvaluatorSettings(baselines=(), sanitizer="none")
+    with Evaluator(settings, device=target.device.uuid, target=target.gpu) as evaluator:
+        live = Live(evaluator, target.gpu)
+        for index in range(max(given.null, given.planted)):
+            for planted in PLANTED:
+                for size in SIZES:
+                    if index >= (given.planted if planted else given.null) or (size, planted, index) in done:
+                        continue
+                    body["rows"].append(live.decide(size, planted, index))
+                    given.out.write_text(json.dumps(body, indent=1) + "\n")
+    text = "\n".join(table(body["rows"]))
+    print(text)
+    if given.markdown:
+        given.markdown.write_text(text + "\n")
+    return 0 if all(row["status"] == Status.VERIFIED for row in body["rows"]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
