@@ -111,8 +111,9 @@ def _digest(source: str) -> str:
 
 def table(rows: Iterable[dict[str, Any]]) -> list[str]:
     """What was decided, as Markdown. Verdicts that gave no decision are counted, not left out."""
+    accepted = f"accepted (min_gain {MIN_GAIN:.1%})"
     lines = [
-        f"| kernel | planted | found | accepted (min_gain {MIN_GAIN:.1%}) | exact 95 % | unverified | pairs | timing, s |",
+        f"| kernel | planted | found | {accepted} | exact 95 % interval | unverified | pairs | timing, s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
