@@ -1,5 +1,6 @@
 """Ctrl-C: once asks the run to finish what is in flight and to save it, twice stops at once."""
 
+import contextlib
 import queue
 import signal
 import threading
@@ -47,4 +48,5 @@ class Interruption:
 
     def _tell(self) -> None:
         while line := self._lines.get():
-            self.tell(line)
+            with contextlib.suppress(OSError):  # nobody reads any more: the main thread will meet that itself
+                self.tell(line)

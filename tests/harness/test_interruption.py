@@ -59,3 +59,16 @@ def test_before_and_after_ctrl_c_is_what_it_was() -> None:
     with Interruption(lambda line: None):
         assert signal.getsignal(signal.SIGINT) is not before
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_nobody_reads_what_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+
+    def tell(line: str) -> None:
+        raise BrokenPipeError
+
+    with Interruption(tell) as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested
+    assert raised == []
