@@ -92,12 +92,16 @@ class Live:
     def _share_of(self, size: str) -> float:
         """How much longer it takes, for each row that is done again, than it would if rows were all that took time."""
         if size not in self._share:
-            once, more = (self._judge(size, _code(size, part, "alone")).time for part in (0.0, 0.5))
-            assert once is not None
-            assert more is not None
-            self._share[size] = 2 * (more.median_ms / once.median_ms - 1)
-            print(f"{size}: {once.median_ms * 1e3:.2f} us, of which rows take {self._share[size]:.0%}", flush=True)
+            once, more = (self._alone_ms(size, part) for part in (0.0, 0.5))
+            self._share[size] = 2 * (more / once - 1)
+            print(f"{size}: {once * 1e3:.2f} us, of which rows take {self._share[size]:.0%}", flush=True)
         return self._share[size]
+
+    def _alone_ms(self, size: str, more: float) -> float:
+        verdict = self._judge(size, _code(size, more, "alone"))
+        if verdict.time is None:
+            raise SystemExit(f"the {size} kernel could not be timed: {verdict.status}, {verdict.reason}")
+        return verdict.time.median_ms
 
 
 def _code(size: str, more: float, remark: str) -> str:

@@ -125,7 +125,7 @@ class Judge:
         for seed, outputs in zip(seeds, got, strict=True):
             asked = copy.deepcopy(model) if self.stateful else model
             _, own = self._reference.run(asked, self._reference.inputs(seed))
-            apart.append(max(spread(mine, theirs) for mine, theirs in zip(own, outputs, strict=True)))
+            apart.append(max(_apart(mine, theirs) for mine, theirs in zip(own, outputs, strict=True)))
         return sorted(range(len(seeds)), key=apart.__getitem__, reverse=True)[:count]
 
     def expected(self, model: torch.nn.Module, draw: Draw) -> Expected:
@@ -161,6 +161,11 @@ class Judge:
     def _unfitness(self, draw: Draw, expected: Expected) -> str:
         own = expected.own if expected.rows is None else [tensor[expected.rows] for tensor in expected.own]
         return draws.unfitness(draw.distribution, expected.truth, own)
+
+
+def _apart(own: torch.Tensor, got: torch.Tensor) -> float:
+    """How far an output is from the reference's, for ranking: of whole numbers, the share that differs."""
+    return spread(own, got) if own.is_floating_point() else float((own != got).sum()) / max(own.numel(), 1)
 
 
 def _inputs(reference: Reference, draw: Draw) -> list[Any]:

@@ -73,6 +73,14 @@ def test_a_single_wrong_element_stands_out() -> None:
     assert ring.strangest(1) == [23]
 
 
+def test_whole_numbers_that_fell_the_other_way_hide_nobody() -> None:
+    ring = Ring(40)
+    for each in ring.outputs[:20]:
+        each[1][3] = (each[1][3] + 1) % 8  # one tie of sixteen
+    ring.outputs[30] = [torch.zeros_like(each) for each in ring.outputs[30]]
+    assert ring.strangest(1) == [30]
+
+
 @pytest.mark.parametrize("slots", [1, 6])
 def test_a_short_ring_is_looked_at_whole(slots: int) -> None:
     assert Ring(slots).strangest(6) == list(range(slots))
