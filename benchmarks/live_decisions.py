@@ -146,7 +146,9 @@ def main() -> int:
     target = choose("auto", load_gpus(CONF), detect(), "auto")
     if target.device is None:
         raise SystemExit("there is no GPU here to decide on")
-    body = json.loads(given.out.read_text()) if given.out.exists() else {"device": target.device.name, "rows": []}
+    body: dict[str, Any] = {"device": target.device.name, "rows": []}
+    if given.out.exists():
+        body = json.loads(given.out.read_text())
     if body["device"] != target.device.name:
         raise SystemExit(f"{given.out} holds decisions of another GPU, {body['device']}")
     done = {(row["size"], row["planted"], row["index"]) for row in body["rows"]}

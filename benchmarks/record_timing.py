@@ -3,8 +3,8 @@
     python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N]
 
 A pair is two new sandboxed workers. Every pair holds three kernels (short, medium, long) that copy and scale rows; a
-gain is planted by doing proportionally fewer rows. What is written are the log ratios of every round, and what the
-audit clock said about workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
+gain is planted by doing proportionally fewer rows. What is written, after each pair, are the log ratios of every round,
+and what the audit clock said about workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
 """
 
 import argparse
@@ -104,6 +104,11 @@ class Recorder:
             examination.close()
         self._open = []
 
+    def describe(self) -> dict[str, Any]:
+        """What was measured on, and with which settings."""
+        timer = self.settings.timer.model_dump(mode="json")
+        return {"device": self.device.name, "driver": self.device.driver, "timer": timer}
+
     def learn_shares(self, worker: WorkerHandle) -> None:
         """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
         for size in SIZES:
@@ -192,13 +197,11 @@ def main() -> None:
                 pair = (workers.pop(), workers.pop())
                 gains = (0.0, *(GAINS if index < given.planted else ()))
                 records += [{"pair": index} | found for found in recorder.record(pair, gains, given.rounds)]
+                given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
         finally:
             recorder.close()
             for worker in workers:
                 worker.kill()
-        body: dict[str, Any] = {"device": recorder.device.name, "driver": recorder.device.driver}
-        body["timer"] = recorder.settings.timer.model_dump(mode="json")
-        given.out.write_text(json.dumps(body | {"records": records}))
 
 
 def _tell(record: dict[str, Any]) -> None:
