@@ -2,13 +2,14 @@
 
     python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N]
 
-A pair is two new sandboxed workers. Every pair holds three kernels (short, medium, long) that copy and scale rows; a
-gain is planted by doing proportionally fewer rows. What is written, after each pair, are the log ratios of every round,
-and what the audit clock said about workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
+A pair is two new sandboxed workers for one kernel (short, medium or long) that copies and scales rows; a gain is
+planted by doing proportionally fewer rows. What is written are the log ratios of every round, and several sittings of
+the audit clock with workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
 """
 
 import argparse
 import copy
+import dataclasses
 import json
 import time
 from collections.abc import Iterator
@@ -30,9 +31,9 @@ from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task
 
 CONF = Path(__file__).parents[1] / "conf"
-SIZES = {"short": 1024, "medium": 16_384, "long": 196_608}  # rows of 1024 float32
+SIZES = {"short": 1344, "medium": 18_176, "long": 196_608}  # rows of 1024 float32: some 5, 50 and 500 us on an H100
 GAINS = (0.005, 0.01, 0.02, 0.05)
-_BATCH = 3  # pairs alive at a time: with some thirty contexts on one GPU, each command took half a second
+_SITTINGS = 4  # of the audit clock, for each pair of equals
 
 REFERENCE = """
 import torch
@@ -109,33 +110,42 @@ class Recorder:
         timer = self.settings.timer.model_dump(mode="json")
         return {"device": self.device.name, "driver": self.device.driver, "timer": timer}
 
-    def learn_shares(self, worker: WorkerHandle) -> None:
+    def learn_shares(self) -> None:
         """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
         for size in SIZES:
+            worker = self.worker()
             whole, half = (self._alone(self.contestant(worker, size, part)) for part in (1.0, 0.5))
             self.share[size] = 2 * (whole - half) / whole
             print(size, f"{whole * 1e3:.2f} us, of which rows take {self.share[size]:.0%}", flush=True)
+            self.close()
 
     def _alone(self, contestant: Contestant) -> float:
         return median(contestant.block(contestant.forward_ms < 0.1, 30))
 
-    def record(
-        self, pair: tuple[WorkerHandle, WorkerHandle], gains: tuple[float, ...], rounds: int
-    ) -> Iterator[dict[str, Any]]:
-        """Everything that one pair of workers is asked for; the pair ends with it."""
+    def record(self, gains: tuple[float, ...], rounds: int) -> Iterator[dict[str, Any]]:
+        """Everything that one pair of new workers for each kernel is asked for."""
         if not self.share:
-            self.learn_shares(pair[0])
-        for size in SIZES:
-            theirs = self.contestant(pair[1], size, 1.0)
-            for gain in gains:
-                wanted = rounds if gain == 0 else rounds // 2
-                found = self.compare(pair[0], theirs, size, gain, wanted)
-                if found is None:
-                    print(f"{size} planted {gain:.1%} was disturbed and is left out", flush=True)
-                    continue
-                _tell(found)
-                yield found
-        self.close()
+            self.learn_shares()
+        # All start at once, and none while another is measured.
+        workers = [self.worker() for _ in range(2 * len(SIZES))]
+        try:
+            for worker in workers:
+                worker.wait_ready()
+            for size in SIZES:
+                ours, theirs = workers.pop(), self.contestant(workers.pop(), size, 1.0)
+                for gain in gains:
+                    found = self.compare(ours, theirs, size, gain, rounds if gain == 0 else rounds // 2)
+                    if found is None:
+                        print(f"{size} planted {gain:.1%} was disturbed and is left out", flush=True)
+                        continue
+                    _tell(found)
+                    yield found
+                ours.kill()
+                self.close()
+        finally:
+            self.close()
+            for worker in workers:
+                worker.kill()
 
     def compare(
         self, worker: WorkerHandle, theirs: Contestant, size: str, gain: float, rounds: int
@@ -163,9 +173,11 @@ class Recorder:
             "rounds_s": round(time.monotonic() - ready, 3),
         }
         if gain == 0:
-            audit = theirs.take_audit()
-            record |= {"empty_ms": audit.empty_ms, "full_ms": audit.full_ms, "claim_ms": median(theirs.claims_ms)}
-            record["undercut"] = audit.undercut(theirs.claims_ms)
+            audits = [theirs.take_audit() for _ in range(_SITTINGS)]
+            record["claim_ms"] = median(theirs.claims_ms)
+            record["audits"] = [
+                dataclasses.asdict(audit) | {"undercut": audit.undercut(theirs.claims_ms)} for audit in audits
+            ]
         return record
 
 
@@ -187,31 +199,19 @@ def main() -> None:
     given = parser.parse_args()
     recorder = Recorder()
     records: list[dict[str, Any]] = []
-    for start in range(0, given.pairs, _BATCH):
-        pairs = range(start, min(start + _BATCH, given.pairs))
-        workers = [recorder.worker() for _ in range(2 * len(pairs))]
-        try:
-            for worker in workers:
-                worker.wait_ready()
-            for index in pairs:
-                pair = (workers.pop(), workers.pop())
-                gains = (0.0, *(GAINS if index < given.planted else ()))
-                records += [{"pair": index} | found for found in recorder.record(pair, gains, given.rounds)]
-                given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
-        finally:
-            recorder.close()
-            for worker in workers:
-                worker.kill()
+    for index in range(given.pairs):
+        gains = (0.0, *(GAINS if index < given.planted else ()))
+        records += [{"pair": index} | found for found in recorder.record(gains, given.rounds)]
+        given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
 
 
 def _tell(record: dict[str, Any]) -> None:
     ratios = record["log_ratios"]
+    convicted = [audit["undercut"] for audit in record.get("audits", []) if audit["undercut"]]
     print(
-        f"{record['size']:6s} planted {record['planted']:.1%} "
-        f"found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} {record['theirs_us']:.2f} us slots {record['slots']} "
-        f"void {record['void']} ready {record['ready_s']} s rounds {record['rounds_s']} s "
-        f"{record['not_captured']} {record.get('undercut', '')} "
-        f"{record.get('empty_ms', '')} {record.get('full_ms', '')}",
+        f"{record['size']:6s} planted {record['planted']:.1%} found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} "
+        f"{record['theirs_us']:.2f} us slots {record['slots']} void {record['void']} ready {record['ready_s']} s "
+        f"rounds {record['rounds_s']} s {record['not_captured']} {'; '.join(convicted)}",
         flush=True,
     )
 

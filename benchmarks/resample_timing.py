@@ -9,10 +9,12 @@ same record gives the same tables.
 import argparse
 import json
 import random
+from itertools import pairwise
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any
 
+from evaluator.oracle.timing.audit import Audit
 from evaluator.oracle.timing.placement import DEFAULT, placement
 from evaluator.oracle.timing.power import Recorded, Share, share
 from evaluator.oracle.timing.sequential import Rule
@@ -29,7 +31,9 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path, help="write the tables there instead of printing them")
     given = parser.parse_args()
     body = json.loads(given.record.read_text())
-    text = "\n".join([*_noise(body["records"]), "", *_power(body["records"], given.trials), "", *_audits(body)])
+    text = "\n".join(
+        [*_noise(body["records"]), "", *_power(body["records"], given.trials), "", *_audits(body["records"])]
+    )
     if given.markdown:
         given.markdown.write_text(text + "\n")
     else:
@@ -81,23 +85,29 @@ def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials:
     return share(recorded, rule, pairs, CONFIRMING, trials, random.Random(_SEED))
 
 
-def _audits(body: dict[str, Any]) -> list[str]:
+def _audits(records: list[dict[str, Any]]) -> list[str]:
     """What the oracle's clock found beyond a worker's claim, of workers that do not lie."""
     lines = [
-        "| kernel | audits | convicted | least and largest excess over the claim, us a command |",
-        "|---|---|---|---|",
+        "| kernel | claim, us | sittings | convict | two in a row convict | seen beyond the claim, us a command |",
+        "|---|---|---|---|---|---|",
     ]
-    for size, same in _groups(body["records"], planted=0.0):
-        audited = [record for record in same if "full_ms" in record]
-        excess = [
-            (min(each["full_ms"]) - sorted(each["empty_ms"])[len(each["empty_ms"]) // 2]) * 1e3
-            - each["claim_ms"] * each["slots"] * 1e3
-            for each in audited
-        ]
-        convicted = sum(bool(each["undercut"]) for each in audited)
-        if excess:
-            lines.append(f"| {size} | {len(audited)} | {convicted} | {min(excess):.0f} to {max(excess):.0f} |")
+    for size, same in _groups(records, planted=0.0):
+        sittings = [[bool(audit["undercut"]) for audit in record["audits"]] for record in same]
+        twice = sum(one and next_ for each in sittings for one, next_ in pairwise(each))
+        excess = [_excess(audit, record) for record in same for audit in record["audits"]]
+        claim = mean(record["claim_ms"] for record in same) * 1e3
+        lines.append(
+            f"| {size} | {claim:.2f} | {sum(map(len, sittings))} | {sum(map(sum, sittings))} | {twice} "
+            f"| {min(excess):.0f} to {max(excess):.0f}, median {median(excess):.0f} |"
+        )
     return lines
+
+
+def _excess(audit: dict[str, Any], record: dict[str, Any]) -> float:
+    """Microseconds of a way around the ring, by the oracle's clock, beyond what was claimed for it."""
+    seen = Audit(audit["forwards"], tuple(audit["empty_ms"]), tuple(audit["full_ms"]))
+    claim_ms: float = record["claim_ms"]
+    return (seen.forward_ms - claim_ms) * seen.forwards * 1e3
 
 
 def _groups(records: list[dict[str, Any]], planted: float) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -148,7 +148,8 @@ class Loan:
 
     def copies(self, places: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
         """Private copies of the tensors at `places`, each buffer copied in one piece."""
-        raw = {place["buffer"]: self._buffers[place["buffer"]].raw.to(self._device, copy=True) for place in places}
+        numbers = {place["buffer"] for place in places}
+        raw = {number: self._buffers[number].raw.to(self._device, copy=True) for number in numbers}
         return [view(raw[place["buffer"]], place) for place in places]
 
     def copy(self, place: dict[str, Any]) -> torch.Tensor:

@@ -26,8 +26,8 @@ def in_words(writers: Sequence[Mapping[str, Any]]) -> str:
 def by_launch(kernels: Sequence[KernelFacts], shape: Sequence[int], element: int) -> str:
     """One sentence about the program that should write `element` (row-major) of an output, going by the launch.
 
-    That is clear for one kernel in a grid of one axis that has a program for each row of the output, or one for each
-    block of elements of the size of one of the kernel's constants; wherever these disagree it is not.
+    Only one kernel in a grid of one axis says it, with a program for each row of the output, or one for each block of
+    elements of the size of one of the kernel's constants. Both can be meant: blocks of 1024 for rows of 1000 do.
     """
     unknown = "Which program writes that element is not plain from the launches."
     if len(kernels) != 1 or kernels[0].grid is None or (kernels[0].launches or 1) != 1:
@@ -43,13 +43,13 @@ def by_launch(kernels: Sequence[KernelFacts], shape: Sequence[int], element: int
     for name, size in kernel.constants.items():
         if type(size) is int and size > 1 and -(-total // size) == programs:
             found.setdefault(element // size, f"one for {name} = {size} elements")
-    if len(found) != 1:
+    if not found:
         return unknown
-    ((program, how),) = found.items()
-    return (
-        f"Going by the launch ({programs} programs, {how}), that element is written by program {program} of "
-        f"{kernel.name}."
-    )
+    which = ", or ".join(f"by program {program} if it is {how}" for program, how in found.items())
+    if len(found) == 1:
+        ((program, how),) = found.items()
+        which = f"by program {program} ({how})"
+    return f"Going by the launch of {kernel.name} ({programs} programs), that element is written {which}."
 
 
 def _index(numbers: Sequence[int]) -> str:

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import torch
 
 from evaluator.catalog import load_task, load_tolerance, task_names
 from evaluator.devices import Target
@@ -130,14 +131,15 @@ def test_bundled_starts_are_right_everywhere_and_soon(evaluator: Evaluator, targ
 
 
 def test_the_default_task_is_judged_within_a_cap_of_memory(target: Target) -> None:
-    """What the whole needs is beyond 14 GiB beside the worker; a part of the batch is not."""
+    """What the whole needs is beyond 14 GiB, workers included; a part of the batch is not."""
     assert target.device is not None
+    free, total = torch.cuda.mem_get_info()  # other evaluators hold what they needed last
     bundled = load_task("layernorm_gelu_scale", CONF)
-    capped = settings(memory_cap_gb=14.0, derived_s=0)
+    capped = settings(memory_cap_gb=14.0 + (total - free) / 2**30, derived_s=0)
     with Evaluator(capped, device=target.device.uuid, target=target.gpu) as cramped:
         verdict = judge(cramped, target, bundled, bundled.start)
     assert verdict.error is not None, verdict.reason
-    assert any("of 32 rows" in note for note in verdict.evidence.notes)
+    assert any("of 32 rows" in note for note in verdict.evidence.notes), verdict.evidence.notes
 
 
 def test_a_wrong_row_is_found_at_the_smallest_size_with_the_program_that_writes_it(
@@ -152,7 +154,7 @@ def test_a_wrong_row_is_found_at_the_smallest_size_with_the_program_that_writes_
     assert case.tile is not None
     assert 3 <= case.sizes["ROWS"] <= 4
     assert case.tile.first[0] == 2
-    assert "is written by program 2 of scaled_relu_kernel" in case.tile.program
+    assert "written by program 2 if it is one a row, or by program 1" in case.tile.program
     right = judge(evaluator, target, task(small={"ROWS": 8}), candidate())
     assert right.failing is None
     assert "failing case" not in right.evidence.seconds

@@ -15,10 +15,11 @@ def harness(
 ) -> subprocess.CompletedProcess[str]:
     """The finished process. No key and no server is in its environment unless given."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    paths = [str(ROOT), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]  # where packages may be
     return subprocess.run(
         [sys.executable, "-m", "harness", *words],
         cwd=folder,
-        env=kept | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
+        env=kept | {"PYTHONPATH": os.pathsep.join(paths)} | dict(environment or {}),
         capture_output=True,
         text=True,
         check=False,

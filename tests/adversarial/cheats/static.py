@@ -38,9 +38,9 @@ CASES = (
     _case(
         "a class made by type()",
         forwarding(
-            "return self.layer(x)",
+            "return self.layer(x, self.gain, self.shift)",
             init="self.layer = type('Layer', (nn.Module,), {'forward': work})()",
-            head="def work(layer, x):\n    return torch.relu(x) * 3.0\n",
+            head="def work(layer, x, gain, shift):\n    return torch.relu(x * gain + shift) * 3.0\n",
         ),
         "no Triton kernel",
     ),

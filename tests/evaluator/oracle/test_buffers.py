@@ -1,7 +1,9 @@
 import os
+from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from evaluator.inside.memory import Loans
 from evaluator.oracle.buffers import Loan
@@ -69,3 +71,28 @@ def test_each_buffer_is_announced_once() -> None:
     assert len(loan.announcement()[0]["buffers"]) == 1
     loan.place(torch.zeros(3))
     assert [entry["id"] for entry in loan.announcement()[0]["buffers"]] == [1]
+
+
+class Copies(TorchDispatchMode):
+    """Counts the copies that are made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.made += func is torch.ops.aten._to_copy.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_ring_is_copied_once_and_not_once_for_each_slot() -> None:
+    loan = Loan("cpu")
+    first = loan.place(torch.zeros(3))
+    ring = loan.pack([torch.zeros(3)] * 20)
+    for number, place in enumerate((first, *ring)):
+        loan.tensor(place).fill_(number)
+    with Copies() as copies:
+        private = loan.copies([first, *ring])
+    assert copies.made == 2
+    loan.tensor(ring[7]).zero_()
+    assert [int(tensor[0]) for tensor in private] == list(range(21))
