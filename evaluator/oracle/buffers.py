@@ -9,7 +9,7 @@ import ctypes
 import fcntl
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import torch
@@ -146,11 +146,10 @@ class Loan:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
         return view(self._buffers[place["buffer"]].raw, place)
 
-    def copies(self, places: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
-        """Private copies of the tensors at `places`, each buffer copied in one piece."""
-        numbers = {place["buffer"] for place in places}
-        raw = {number: self._buffers[number].raw.to(self._device, copy=True) for number in numbers}
-        return [view(raw[place["buffer"]], place) for place in places]
+    def room(self, places: Sequence[dict[str, Any]]) -> "Room":
+        """The oracle's own memory for copies of the tensors at `places`."""
+        lent = {place["buffer"]: self._buffers[place["buffer"]].raw for place in places}
+        return Room(lent, places, self._device)
 
     def copy(self, place: dict[str, Any]) -> torch.Tensor:
         """A copy of the tensor at `place` that is the oracle's own, where the oracle computes."""
@@ -165,6 +164,27 @@ class Loan:
         for buffer in self._buffers:
             buffer.close()
         self._buffers = []
+
+
+class Room:
+    """Memory that is the oracle's own, for one copy after the other of the same places, out of the worker's reach.
+
+    It is taken once and each buffer copied in one piece, so that a copy costs what the copying does.
+    """
+
+    def __init__(self, lent: Mapping[int, torch.Tensor], places: Sequence[dict[str, Any]], device: str) -> None:
+        self._lent = lent
+        self._places = places
+        self._own = {number: torch.empty_like(raw, device=device) for number, raw in lent.items()}
+
+    def fill(self) -> None:
+        """Copy what the lent memory holds now; on a GPU this is enqueued."""
+        for number, own in self._own.items():
+            own.copy_(self._lent[number])
+
+    def tensors(self) -> list[torch.Tensor]:
+        """The copies at each place, in order; the next `fill` overwrites them."""
+        return [view(self._own[place["buffer"]], place) for place in self._places]
 
 
 def _extent(like: torch.Tensor) -> int:

@@ -7,7 +7,7 @@ import torch
 
 from evaluator.errors import UsageError
 from evaluator.inside import tree
-from evaluator.oracle.buffers import Loan
+from evaluator.oracle.buffers import Loan, Room
 from evaluator.oracle.charges import Mismatch
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.worker import WorkerHandle
@@ -84,10 +84,9 @@ class Exchange:
         inputs, outputs = (self._pack(places, count) for places in (self._inputs, self._outputs))
         return [Slot(*places) for places in zip(inputs, outputs, strict=True)]
 
-    def take_all(self, slots: list[Slot]) -> list[list[torch.Tensor]]:
-        """As `take`, for each slot."""
-        copies = iter(self._loan.copies([place for slot in slots for place in slot.outputs]))
-        return [[next(copies) for _ in slot.outputs] for slot in slots]
+    def room(self, slots: list[Slot]) -> Room:
+        """The oracle's own memory for the outputs of all these slots."""
+        return self._loan.room([place for slot in slots for place in slot.outputs])
 
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""

@@ -81,7 +81,7 @@ class Copies(TorchDispatchMode):
         self.made = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.made += func is torch.ops.aten._to_copy.default
+        self.made += func is torch.ops.aten.copy_.default
         return func(*args, **(kwargs or {}))
 
 
@@ -89,10 +89,13 @@ def test_a_ring_is_copied_once_and_not_once_for_each_slot() -> None:
     loan = Loan("cpu")
     first = loan.place(torch.zeros(3))
     ring = loan.pack([torch.zeros(3)] * 20)
+    room = loan.room([first, *ring])
     for number, place in enumerate((first, *ring)):
         loan.tensor(place).fill_(number)
     with Copies() as copies:
-        private = loan.copies([first, *ring])
+        room.fill()
     assert copies.made == 2
     loan.tensor(ring[7]).zero_()
-    assert [int(tensor[0]) for tensor in private] == list(range(21))
+    assert [int(tensor[0]) for tensor in room.tensors()] == list(range(21)), "the oracle's own"
+    room.fill()
+    assert int(room.tensors()[8][0]) == 0

@@ -45,8 +45,14 @@ class Seated(Contestant):
         return self.audit
 
 
-def sitting(forward_ms: float) -> Audit:
-    return Audit(6, (0.5, 0.51, 0.5), tuple(0.5 + 6 * forward_ms + noise for noise in (0.0, 0.1, 0.3)))
+def sitting(forward_ms: float, *disturbed: float) -> Audit:
+    """Of a ring of six; milliseconds that every command took longer, by turns."""
+    late = disturbed or (0.0,)
+    empty = tuple(0.5 + noise + late[index % len(late)] for index, noise in enumerate((0.0, 0.01, 0.0, 0.0, 0.0, 0.02)))
+    full = tuple(
+        0.5 + 6 * forward_ms + noise + late[-1 - index % len(late)] for index, noise in enumerate((0.0, 0.1, 0.3))
+    )
+    return Audit(6, empty, full)
 
 
 def test_a_sitting_that_agrees_is_enough() -> None:
@@ -61,8 +67,24 @@ def test_a_second_sitting_acquits_where_the_gpus_clock_had_not_risen() -> None:
     assert contestant.undercut() == "", "and it stays so"
 
 
-def test_two_sittings_that_contradict_a_claim_convict() -> None:
-    assert "at least 0.8 ms on the oracle's clock" in Seated(sitting(0.82), sitting(0.8)).undercut()
+def test_sittings_that_all_contradict_a_claim_convict() -> None:
+    contestant = Seated(*[sitting(forward_ms) for forward_ms in (0.82, 0.8, 0.81, 0.8)])
+    assert "at least 0.8 ms on the oracle's clock" in contestant.undercut()
+    assert not contestant.left
+
+
+def test_a_machine_that_is_busy_now_and_then_convicts_nobody() -> None:
+    late = (0.0, 1.7, 2.4)
+    assert sitting(0.7, *late).undercut([0.7]) == ""
+    quiet_while_nothing_ran = Audit(6, (0.5,) * 6, (6.3, 6.9, 7.1))
+    contestant = Seated(quiet_while_nothing_ran, sitting(0.7, *late), sitting(0.7))
+    assert contestant.undercut() == ""
+
+
+def test_a_machine_that_was_busy_for_a_sitting_acquits_no_liar() -> None:
+    noisy = sitting(1.0, 0.1, 2.0, 1.2)
+    assert noisy.undercut([0.7]) == "", "by itself it says nothing"
+    assert Seated(sitting(1.0), noisy, sitting(1.0), sitting(1.0)).undercut()
 
 
 def test_where_the_clock_proves_no_lie_there_is_one_sitting() -> None:
