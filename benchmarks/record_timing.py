@@ -131,8 +131,12 @@ class Recorder:
         try:
             for worker in workers:
                 worker.wait_ready()
+                worker.freeze()  # as the service keeps those that wait
             for size in SIZES:
-                ours, theirs = workers.pop(), self.contestant(workers.pop(), size, 1.0)
+                ours, other = workers.pop(), workers.pop()
+                ours.thaw()
+                other.thaw()
+                theirs = self.contestant(other, size, 1.0)
                 for gain in gains:
                     found = self.compare(ours, theirs, size, gain, rounds if gain == 0 else rounds // 2)
                     if found is None:
@@ -169,6 +173,7 @@ class Recorder:
             "slots": ours.slots,
             "not_captured": ours.not_captured,
             "void": len(found.void),
+            "dropped": len(found.dropped),
             "ready_s": round(ready - began, 3),
             "rounds_s": round(time.monotonic() - ready, 3),
         }
@@ -210,8 +215,8 @@ def _tell(record: dict[str, Any]) -> None:
     convicted = [audit["undercut"] for audit in record.get("audits", []) if audit["undercut"]]
     print(
         f"{record['size']:6s} planted {record['planted']:.1%} found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} "
-        f"{record['theirs_us']:.2f} us slots {record['slots']} void {record['void']} ready {record['ready_s']} s "
-        f"rounds {record['rounds_s']} s {record['not_captured']} {'; '.join(convicted)}",
+        f"{record['theirs_us']:.2f} us slots {record['slots']} void {record['void']} dropped {record['dropped']} "
+        f"ready {record['ready_s']} s rounds {record['rounds_s']} s {record['not_captured']} {'; '.join(convicted)}",
         flush=True,
     )
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from statistics import median
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ Answer = TypeVar("Answer")
 _OVERHEAD_MS = 0.2  # flush and head start before each timed stretch
 _MOST_REPEATS = 100
 _MOST_VOID = 4  # rounds in a row
+_UNSTEADY = 0.01  # an H100's blocks differ by 0.1 %, one round in eighty by 1 % to 80 %: docs/results/timing-h100.md
 
 
 class IncumbentFailure(Exception):
@@ -41,6 +43,12 @@ class Rounds:
     ours_ms: list[float] = field(default_factory=list)
     theirs_ms: list[float] = field(default_factory=list)
     void: list[str] = field(default_factory=list)  # whom the canary followed
+    dropped: list[str] = field(default_factory=list)  # whose blocks of a round contradicted each other
+
+    @property
+    def may_drop(self) -> bool:
+        """A quarter of the rounds, and the first: a kernel that never takes the same time has to be measured too."""
+        return len(self.dropped) <= len(self.log_ratios) // 4
 
 
 class Interleaving:
@@ -66,7 +74,7 @@ class Interleaving:
             contestant.worker.thaw()
 
     def take(self, count: int) -> None:
-        """Add rounds until there are `count`; a round with a slow canary in it is taken again.
+        """Add rounds until there are `count`; a round with a slow canary in it, or an unsteady one, is taken again.
 
         Raises:
             IncumbentFailure: the incumbent's worker failed or claimed impossible times.
@@ -84,16 +92,21 @@ class Interleaving:
 
     def _round(self) -> bool:
         """Candidate, incumbent, incumbent, candidate; False if the round is void."""
-        ours: list[float] = []
-        theirs: list[float] = []
+        ours: list[list[float]] = []
+        theirs: list[list[float]] = []
         for runs in (self._candidate, self._incumbent, self._incumbent, self._candidate):
             if self._canary.slow():
                 self.rounds.void.append(self._ran)
                 return False
-            (ours if runs is self._candidate else theirs).extend(self._block(runs))
-        self.rounds.log_ratios.append(math.log(median(ours) / median(theirs)))
-        self.rounds.ours_ms += ours
-        self.rounds.theirs_ms += theirs
+            (ours if runs is self._candidate else theirs).append(self._block(runs))
+        whose = unsteady(ours, theirs)
+        if whose and self.rounds.may_drop:
+            self.rounds.dropped.append(whose)
+            return True
+        self.rounds.ours_ms += chain.from_iterable(ours)
+        self.rounds.theirs_ms += chain.from_iterable(theirs)
+        mine, other = (median(chain.from_iterable(blocks)) for blocks in (ours, theirs))
+        self.rounds.log_ratios.append(math.log(mine / other))
         return True
 
     def _block(self, runs: Contestant) -> list[float]:
@@ -108,6 +121,19 @@ class Interleaving:
     def _stop(self, contestant: Contestant) -> None:
         self._ran = "incumbent" if contestant is self._incumbent else "candidate"
         contestant.worker.freeze()
+
+
+def unsteady(ours: list[list[float]], theirs: list[list[float]]) -> str:
+    """Whose two blocks of one round differ by more than a clock drifts; empty if nobody's do.
+
+    Something else ran meanwhile. Neither side is looked at in the light of the other, so that dropping such a round
+    favours nobody.
+    """
+    for who, blocks in (("candidate", ours), ("incumbent", theirs)):
+        first, last = map(median, blocks)
+        if abs(math.log(first / last)) > _UNSTEADY:
+            return who
+    return ""
 
 
 def repeats(contestant: Contestant, timer: Timer, around: bool) -> int:

@@ -215,3 +215,5 @@ def _voided(taken: list[Rounds]) -> Iterator[str]:
         count = sum(rounds.void.count(who) for rounds in taken)
         if count:
             yield f"{count} rounds were void: the canary kernel was slow after the {who} had been stopped to wait"
+        if dropped := sum(rounds.dropped.count(who) for rounds in taken):
+            yield f"{dropped} rounds were dropped: the {who} took more than 1 % longer in one block than in the other"
