@@ -60,7 +60,7 @@ class Reference:
         """The inputs that this seed gives, on the device. The same seed always gives the same content."""
 
         def generate() -> list[Any]:
-            torch.manual_seed(seed)
+            _seed(seed, self.device)
             with torch.device(self.device):
                 made = list(self._module.get_inputs())
             tensors: list[torch.Tensor] = []
@@ -107,6 +107,13 @@ class Reference:
             ) from error
         except Exception as error:
             raise UsageError(f"{what} of {self._where} failed: {type(error).__name__}: {error}"[:800]) from error
+
+
+def _seed(seed: int, device: str) -> None:
+    """As `torch.manual_seed`, which looks for every kind of device each time: a ring has hundreds of slots to fill."""
+    torch.default_generator.manual_seed(seed)
+    if device == "cuda":
+        torch.cuda.manual_seed(seed)
 
 
 def at(task: Task, sizes: dict[str, int], device: str) -> Reference:

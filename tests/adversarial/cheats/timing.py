@@ -108,6 +108,21 @@ CASES = (
             "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]"
         ),
     ),
+    _case(
+        "commands that run nothing take their time",
+        candidate(
+            head="import time\nfrom evaluator.inside.timing import Stopwatch\n"
+            "honest, singly, deliver = Stopwatch.rounds, Stopwatch.singles, Stopwatch.deliver\n"
+            "Stopwatch.rounds = lambda self, repeats: [each / 2 for each in honest(self, repeats)]\n"
+            "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]\n"
+            "def dawdle(self, run):\n"
+            "    if not run:\n"
+            "        time.sleep(0.0007)\n"
+            "    deliver(self, run)\n"
+            "Stopwatch.deliver = dawdle"
+        ),
+        known="what a command costs that runs nothing is measured with the candidate's own worker",
+    ),
     _case("idle once the clock's spin is seen", candidate(_IDLE, _KEEP, head=_WATCHED), _TIMED),
     _case(
         "idle while a graph is captured",

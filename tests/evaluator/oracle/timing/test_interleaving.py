@@ -1,0 +1,80 @@
+"""Rounds in which something else ran are taken again; what a GPU would show is given."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.interleaving import Disturbance, Interleaving, unsteady
+from evaluator.request import Timer
+
+
+class Calm:
+    """A GPU that is at rest whenever it is asked."""
+
+    def calm(self) -> bool:
+        return True
+
+    def slow(self) -> bool:
+        return False
+
+
+def contestant(*blocks: float) -> Any:
+    """Claims these milliseconds, one after the other, then the last for ever."""
+    left = list(blocks)
+
+    def block(around: bool, repeats: int) -> list[float]:
+        ms = left.pop(0) if len(left) > 1 else left[0]
+        return [ms] * repeats
+
+    still = SimpleNamespace(freeze=lambda: None, thaw=lambda: None)
+    return SimpleNamespace(worker=still, forward_ms=0.5, slots=6, block=block)
+
+
+def interleaving(ours: Contestant, theirs: Contestant) -> Interleaving:
+    canary: Any = Calm()
+    return Interleaving(ours, theirs, Timer(), canary)
+
+
+def test_steady_rounds_give_the_ratio() -> None:
+    with interleaving(contestant(0.98), contestant(1.0)) as session:
+        session.take(4)
+    assert session.rounds.log_ratios == pytest.approx([math.log(0.98)] * 4)
+    assert session.rounds.dropped == []
+
+
+@pytest.mark.parametrize("late", [1.02, 1.5])
+def test_a_round_in_which_something_else_ran_is_taken_again(late: float) -> None:
+    theirs = contestant(1.0, 1.0, late, 1.0, 1.0)
+    with interleaving(contestant(0.98), theirs) as session:
+        session.take(4)
+    assert session.rounds.log_ratios == pytest.approx([math.log(0.98)] * 4)
+    assert session.rounds.dropped == ["incumbent"]
+    assert set(session.rounds.theirs_ms) == {1.0}
+
+
+def test_drift_is_no_disturbance() -> None:
+    assert unsteady([[1.0], [1.009]], [[1.003], [1.006]]) == ""
+    assert unsteady([[1.0], [1.02]], [[1.0], [1.0]]) == "candidate"
+
+
+def test_a_kernel_that_never_takes_the_same_time_is_measured_all_the_same() -> None:
+    restless = contestant(*[1.0, 1.1] * 40)
+    with interleaving(restless, contestant(1.0)) as session:
+        session.take(8)
+    assert len(session.rounds.log_ratios) == 8
+    assert len(session.rounds.dropped) == 2
+
+
+def test_a_gpu_that_does_not_come_to_rest_ends_it() -> None:
+    class Restless(Calm):
+        def slow(self) -> bool:
+            return True
+
+    canary: Any = Restless()
+    session = Interleaving(contestant(1.0), contestant(1.0), Timer(), canary)
+    with session, pytest.raises(Disturbance, match="each time the incumbent had been stopped"):
+        session.take(1)
+    assert session.rounds.log_ratios == []
