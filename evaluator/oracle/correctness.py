@@ -227,10 +227,14 @@ class Examination:
 
         Only the interpreter knows. Raises WorkerFailure and Mismatch as `check` does.
         """
-        self.exchange.put(draw.inputs(self.reference) or [])
-        self.exchange.forward(self._calls - 1, self._limits.forward_s, trace=[output, element])
+        self.run_again(draw, trace=[output, element])
         found = self.exchange.claims[-1].get("writers", [])
         return list(found)
+
+    def run_again(self, draw: Draw, **options: Any) -> None:
+        """One more forward on a draw; `options` as for `Exchange.forward`. Raises WorkerFailure and Mismatch."""
+        self.exchange.put(draw.inputs(self.reference) or [])
+        self.exchange.forward(self._calls - 1, self._limits.forward_s, **options)
 
     def close(self) -> None:
         """Kill the worker, then take the lent memory back."""
@@ -279,8 +283,7 @@ class Examination:
             self._judge.note("not repeated on the same input: the module's buffers change with every call")
             return
         for _ in range(_REPEATS):
-            self.exchange.put(draw.inputs(self.reference) or [])
-            self.exchange.forward(self._calls - 1, self._limits.forward_s)
+            self.run_again(draw)
             for index, (first, again) in enumerate(zip(outputs, self.exchange.take(), strict=True)):
                 comparison.repeated(f"output {index}", first, again)
         if comparison.repeat_spread > 0 and not comparison.problem:

@@ -162,6 +162,7 @@ class _Search:
         try:
             if self._device == "cpu":
                 return in_words(there.writers(wrong.draw, tile.output, element))
+            there.run_again(wrong.draw)  # other sizes were tried since
             answer = self._worker.ask({"do": "facts"}, self._limits.forward_s)
         except (WorkerFailure, Mismatch) as error:
             return f"Which program writes it is not known: {str(error)[:200]}"
