@@ -22,6 +22,7 @@ from evaluator.catalog import load_gpus, load_tolerance
 from evaluator.devices import choose, detect
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination
+from evaluator.oracle.lock import hold
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.contestant import Contestant
@@ -204,10 +205,11 @@ def main() -> None:
     given = parser.parse_args()
     recorder = Recorder()
     records: list[dict[str, Any]] = []
-    for index in range(given.pairs):
-        gains = (0.0, *(GAINS if index < given.planted else ()))
-        records += [{"pair": index} | found for found in recorder.record(gains, given.rounds)]
-        given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
+    with hold(recorder.device.uuid, lambda: print("waiting for another run to leave the GPU", flush=True)):
+        for index in range(given.pairs):
+            gains = (0.0, *(GAINS if index < given.planted else ()))
+            records += [{"pair": index} | found for found in recorder.record(gains, given.rounds)]
+            given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
 
 
 def _tell(record: dict[str, Any]) -> None:
