@@ -21,7 +21,7 @@ from statistics import median
 from candidates.store import Step, Store
 from evaluator.catalog import load_task
 from evaluator.tasks import Task
-from evaluator.verdict import Evidence, KernelFacts, Timing, Verdict
+from evaluator.verdict import Evidence, KernelFacts, Status, Timing, Verdict
 from harness.places import CONF
 
 SAMPLES = 400  # raw times in one measured verdict, about
@@ -70,7 +70,7 @@ def measured(task: Task, ms: float) -> Verdict:
     time = Timing(median_ms=ms, low_ms=ms * 0.99, high_ms=ms * 1.01, samples_ms=(ms,) * SAMPLES)
     kernel = KernelFacts(name="kernel", registers=32, spill_bytes=0, fits=True, occupancy=1.0, num_warps=4)
     return Verdict(
-        status="verified",
+        status=Status.VERIFIED,
         task=task.name,
         device="a GPU",
         time=time,
