@@ -1,6 +1,6 @@
 """Records rounds of fresh pairs of workers on this machine's GPU: the same kernel twice, and with planted gains.
 
-    python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N]
+    python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N] [--sittings N]
 
 A pair is two new sandboxed workers for one kernel (short, medium or long) that copies and scales rows; a gain is
 planted by doing proportionally fewer rows. What is written are the log ratios of every round, and several sittings of
@@ -34,7 +34,6 @@ from evaluator.tasks import Task
 CONF = Path(__file__).parents[1] / "conf"
 SIZES = {"short": 1344, "medium": 18_176, "long": 196_608}  # rows of 1024 float32: some 5, 50 and 500 us on an H100
 GAINS = (0.005, 0.01, 0.02, 0.05)
-_SITTINGS = 4  # of the audit clock, for each pair of equals
 
 REFERENCE = """
 import torch
@@ -66,15 +65,20 @@ class ModelNew(torch.nn.Module):
 
 
 class Recorder:
-    """Workers, references and what was measured with them."""
+    """Workers, references and what was measured with them.
 
-    def __init__(self) -> None:
+    Args:
+        sittings: of the audit clock, for each pair of equals.
+    """
+
+    def __init__(self, sittings: int) -> None:
         target = choose("auto", load_gpus(CONF), detect(), "auto")
         if target.device is None:
             raise SystemExit("there is no GPU here to record on")
         import torch
 
         self.settings = EvaluatorSettings()
+        self._sittings = sittings
         self.device = target.device
         self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
@@ -179,7 +183,7 @@ class Recorder:
             "rounds_s": round(time.monotonic() - ready, 3),
         }
         if gain == 0:
-            audits = [theirs.take_audit() for _ in range(_SITTINGS)]
+            audits = [theirs.take_audit() for _ in range(self._sittings)]
             record["claim_ms"] = median(theirs.claims_ms)
             record["audits"] = [
                 dataclasses.asdict(audit) | {"undercut": audit.undercut(theirs.claims_ms)} for audit in audits
@@ -202,8 +206,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12, help="fresh pairs of workers")
     parser.add_argument("--planted", type=int, default=6, help="so many of them with planted gains as well")
     parser.add_argument("--rounds", type=int, default=24, help="of each comparison without a gain; others half of it")
+    parser.add_argument("--sittings", type=int, default=4, help="of the audit clock, for each pair of equals")
     given = parser.parse_args()
-    recorder = Recorder()
+    recorder = Recorder(given.sittings)
     records: list[dict[str, Any]] = []
     with hold(recorder.device.uuid, lambda: print("waiting for another run to leave the GPU", flush=True)):
         for index in range(given.pairs):

@@ -9,12 +9,14 @@ same record gives the same tables.
 import argparse
 import json
 import random
-from itertools import pairwise
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
-from evaluator.oracle.timing.audit import Audit
+from evaluator.oracle.timing.audit import Audit, convict
+from evaluator.oracle.timing.distributions import clopper_pearson
 from evaluator.oracle.timing.placement import DEFAULT, placement
 from evaluator.oracle.timing.power import Recorded, Share, share
 from evaluator.oracle.timing.sequential import Rule
@@ -88,26 +90,34 @@ def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials:
 def _audits(records: list[dict[str, Any]]) -> list[str]:
     """What the oracle's clock found beyond a worker's claim, of workers that do not lie."""
     lines = [
-        "| kernel | claim, us | sittings | convict | two in a row convict | seen beyond the claim, us a command |",
-        "|---|---|---|---|---|---|",
+        "| kernel | claim, us | sittings | they convict | verdicts | they convict | exact 95 % interval | beyond the claim, us |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for size, same in _groups(records, planted=0.0):
-        sittings = [[bool(audit["undercut"]) for audit in record["audits"]] for record in same]
-        twice = sum(one and next_ for each in sittings for one, next_ in pairwise(each))
-        excess = [_excess(audit, record) for record in same for audit in record["audits"]]
-        claim = mean(record["claim_ms"] for record in same) * 1e3
+        sittings = [[_sitting(audit) for audit in record["audits"]] for record in same]
+        claims = [record["claim_ms"] for record in same]
+        both = list(zip(sittings, claims, strict=True))
+        excess = [(each.forward_ms - claim) * each.forwards * 1e3 for held, claim in both for each in held]
+        alone = sum(bool(each.undercut([claim])) for held, claim in both for each in held)
+        verdicts = [word for held, claim in both for word in _convictions(held, claim)]
+        low, high = clopper_pearson(sum(verdicts), len(verdicts))
         lines.append(
-            f"| {size} | {claim:.2f} | {sum(map(len, sittings))} | {sum(map(sum, sittings))} | {twice} "
-            f"| {min(excess):.0f} to {max(excess):.0f}, median {median(excess):.0f} |"
+            f"| {size} | {mean(claims) * 1e3:.2f} | {len(excess)} | {alone} | {len(verdicts)} | {sum(verdicts)} "
+            f"| {low:.2%} to {high:.2%} | {min(excess):.0f} to {max(excess):.0f}, median {median(excess):.0f} |"
         )
     return lines
 
 
-def _excess(audit: dict[str, Any], record: dict[str, Any]) -> float:
-    """Microseconds of a way around the ring, by the oracle's clock, beyond what was claimed for it."""
-    seen = Audit(audit["forwards"], tuple(audit["empty_ms"]), tuple(audit["full_ms"]))
-    claim_ms: float = record["claim_ms"]
-    return (seen.forward_ms - claim_ms) * seen.forwards * 1e3
+def _convictions(held: list[Audit], claim_ms: float) -> Iterator[bool]:
+    """Verdicts by sittings in the order in which they were held, each with as many more as it asks for."""
+    left = iter(held)
+    with suppress(StopIteration):  # the last has not all the sittings that it would need
+        while True:
+            yield bool(convict(next(left), [claim_ms], left.__next__)[1])
+
+
+def _sitting(audit: dict[str, Any]) -> Audit:
+    return Audit(audit["forwards"], tuple(audit["empty_ms"]), tuple(audit["full_ms"]))
 
 
 def _groups(records: list[dict[str, Any]], planted: float) -> list[tuple[str, list[dict[str, Any]]]]:

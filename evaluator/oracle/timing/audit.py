@@ -6,13 +6,16 @@ What the command and the copies cost is what the same takes without the forwards
 time that the forwards take: a claim may lie above it, never far below.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 # What honest workers need at most: docs/results/timing-h100.md.
 _SHARE = 0.05  # of the claim: the audit's L2 and clocks are not those of the blocks
 _LATENCY_MS = 0.15  # starting a graph, waking up, changing contexts
+
+
+_MORE_SITTINGS = 3  # before anybody is convicted
 
 
 @dataclass(frozen=True)
@@ -47,3 +50,19 @@ class Audit:
             f"it claims {claim:.4g} ms a forward, which took at least {self.forward_ms:.4g} ms on the oracle's clock "
             f"(allowance {claim * _SHARE + self.allowance_ms:.2g} ms)"
         )
+
+
+def convict(audit: Audit, claims_ms: Sequence[float], another: Callable[[], Audit]) -> tuple[Audit, str]:
+    """All sittings that were needed as one; and empty, or how the claims contradict them.
+
+    Nobody is convicted by one sitting: it may have met a GPU whose clock had not risen yet, or a busy machine. Whatever
+    disturbs makes commands longer, so that more of them can only bring the bound nearer to the truth.
+
+    Args:
+        another: holds one more sitting.
+    """
+    for _ in range(_MORE_SITTINGS):
+        if not audit.undercut(claims_ms):
+            break
+        audit = audit + another()
+    return audit, audit.undercut(claims_ms)

@@ -12,7 +12,7 @@ from evaluator.oracle.buffers import Room, Transport
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.exchange import Slot
-from evaluator.oracle.timing.audit import Audit
+from evaluator.oracle.timing.audit import Audit, convict
 from evaluator.request import Timer
 
 _AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
@@ -23,7 +23,6 @@ _MOST_RING_BYTES: dict[Transport, int] = {
 }
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
 _EMPTY_COMMANDS = 2  # for each that runs
-_MORE_SITTINGS = 3  # of an audit, before it convicts
 _CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 
@@ -135,21 +134,16 @@ class Contestant:
         return self.audit
 
     def undercut(self) -> str:
-        """Empty, or how its claims contradict the oracle's clock.
-
-        Nobody is convicted by one sitting: it may have met a GPU whose clock had not risen yet, or a busy machine.
-        Whatever disturbs makes commands longer, so that more of them can only bring the bound nearer to the truth.
+        """Empty, or how its claims contradict the oracle's clock; where that proves no lie, by one sitting.
 
         Raises:
             WorkerFailure, Mismatch: as for `take_audit`.
         """
         assert self.audit is not None
-        for _ in range(_MORE_SITTINGS):
-            if self.not_captured or not self.audit.undercut(self.claims_ms):
-                break
-            before = self.audit
-            self.audit = before + self.take_audit()
-        return self.audit.undercut(self.claims_ms)
+        if self.not_captured:
+            return self.audit.undercut(self.claims_ms)
+        self.audit, problem = convict(self.audit, self.claims_ms, self.take_audit)
+        return problem
 
     def _fill(self) -> list[int]:
         """Fresh content for every slot, poisoned outputs; the seeds."""
