@@ -90,7 +90,7 @@ def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials:
 def _audits(records: list[dict[str, Any]]) -> list[str]:
     """What the oracle's clock found beyond a worker's claim, of workers that do not lie."""
     lines = [
-        "| kernel | claim, us | sittings | they convict | verdicts | they convict | exact 95 % interval | beyond it, us |",
+        "| kernel | claim, us | sittings | they convict | verdicts | they convict | exact 95 % | beyond it, us |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for size, same in _groups(records, planted=0.0):
