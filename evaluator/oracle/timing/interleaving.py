@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 _OVERHEAD_MS = 0.2  # flush and head start before each timed stretch
 _MOST_REPEATS = 100
-_MOST_VOID = 8  # rounds in a row: what somebody outside does would follow the candidate each time in one case of 128
+_MOST_VOID = 8  # rounds in a row: what somebody outside does would follow the candidate each time in one case of 256
 _UNSTEADY = 0.01  # an H100's rounds differ by 0.1 %, beside other work some by up to 85 %: docs/results/timing-h100.md
 
 
