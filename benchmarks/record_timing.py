@@ -184,9 +184,9 @@ class Recorder:
         }
         if gain == 0:
             audits = [theirs.take_audit() for _ in range(self._sittings)]
-            record["claim_ms"] = median(theirs.claims_ms)
+            record["claim_ms"] = min(median(found.theirs_ms), mean(found.theirs_ms))
             record["audits"] = [
-                dataclasses.asdict(audit) | {"undercut": audit.undercut(theirs.claims_ms)} for audit in audits
+                dataclasses.asdict(audit) | {"undercut": audit.undercut(found.theirs_ms)} for audit in audits
             ]
         return record
 

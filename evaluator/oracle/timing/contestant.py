@@ -3,6 +3,7 @@
 import math
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -41,7 +42,6 @@ class Contestant:
         self.forward_ms = 0.0
         self.not_captured = ""
         self.audit: Audit | None = None
-        self.claims_ms: list[float] = []
         self._examination = examination
         self._exchange = examination.exchange
         self._timer = timer
@@ -102,9 +102,7 @@ class Contestant:
             WorkerFailure, ValueError: as for `prepare`.
         """
         answer = self.worker.ask({"do": "time", "around": around, "repeats": repeats}, self._timeout_s)
-        samples = milliseconds(answer["samples_ms"])
-        self.claims_ms += samples
-        return samples
+        return milliseconds(answer["samples_ms"])
 
     def take_audit(self) -> Audit:
         """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
@@ -133,16 +131,19 @@ class Contestant:
         self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
 
-    def undercut(self) -> str:
-        """Empty, or how its claims contradict the oracle's clock; where that proves no lie, by one sitting.
+    def undercut(self, claims_ms: Sequence[float]) -> str:
+        """Empty, or how these claims contradict the oracle's clock; where that proves no lie, by one sitting.
+
+        Args:
+            claims_ms: what goes into a result, and nothing else: a liar would tell the truth where it does not count.
 
         Raises:
             WorkerFailure, Mismatch: as for `take_audit`.
         """
         assert self.audit is not None
         if self.not_captured:
-            return self.audit.undercut(self.claims_ms)
-        self.audit, problem = convict(self.audit, self.claims_ms, self.take_audit)
+            return self.audit.undercut(claims_ms)
+        self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
         return problem
 
     def _fill(self) -> list[int]:

@@ -1,9 +1,10 @@
 """From two workers to times and a gain: nominate, get fresh pairs if luck leaves it open, confirm afresh."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from statistics import median
 
 from evaluator.oracle.charges import Violation
 from evaluator.oracle.statistics import summarise
@@ -20,6 +21,7 @@ from evaluator.verdict import Gain, Timing
 
 Pair = tuple[Contestant, Contestant]
 FreshPair = Callable[[], AbstractContextManager[Pair]]
+Notes = tuple[str, ...]
 
 LUCK = 0.002  # placement noise beyond which a nomination may take fresh pairs of workers
 CONFIRMING = 8  # rounds at least
@@ -37,10 +39,10 @@ class Outcome:
 class Trial:
     """Measures candidates. Keeps the canary for its lifetime."""
 
-    def __init__(self, timer: Timer, uuid: str = "") -> None:
+    def __init__(self, timer: Timer, uuid: str = "", canary: Canary | None = None) -> None:
         self._timer = timer
         self._uuid = uuid
-        self._canary = Canary()
+        self._canary = canary or Canary()
         self._placement = timer.placement or placement.DEFAULT
 
     def alone(self, contestant: Contestant) -> Outcome:
@@ -57,7 +59,7 @@ class Trial:
         times = repeats(contestant, self._timer, around)
         blocks = 2 * self._affordable(contestant, times, around)
         samples = [sample for _ in range(blocks) for sample in contestant.block(around, times)]
-        factor, notes = _believe(contestant)
+        factor, notes = _believe(contestant, samples)
         return Outcome(self.timing([sample * factor for sample in samples]), None, notes)
 
     def series(self, contestant: Contestant) -> Series:
@@ -73,7 +75,7 @@ class Trial:
         times = repeats(contestant, self._timer, around)
         canary_ms = self._canary.hatch()
         blocks = [contestant.block(around, times) for _ in range(self._affordable(contestant, times, around))]
-        factor, _ = _believe(contestant)
+        factor, _ = _believe(contestant, [sample for block in blocks for sample in block])
         return Series(tuple(tuple(sample * factor for sample in block) for block in blocks), canary_ms)
 
     def compare(self, first: Series, theirs: Series, again: Series, incumbent: str) -> Outcome:
@@ -105,15 +107,13 @@ class Trial:
         clocks.look()
         rule = self._rule(candidate, incumbent, min_gain)
         word, found, taken = self._nominate((candidate, incumbent), rule, fresh)
-        confirmed = word == "accept"
+        factor, remarks = _trust((candidate, incumbent), taken[0])
         clocks.look()
         notes = [note] if (note := clocks.note()) else []
-        if confirmed:
-            count = max(CONFIRMING, len(taken[-1].log_ratios))
-            rounds = self._confirm((candidate, incumbent), fresh, min(count, rule.looks[-1]), notes)
+        if confirmed := word == "accept":
+            count = min(max(CONFIRMING, len(taken[-1].log_ratios)), rule.looks[-1])
+            rounds, factor, remarks = self._confirm((candidate, incumbent), fresh, count, notes)
             found, taken = fixed([rounds.log_ratios], rule.placement), [rounds]
-        factor, remarks = _believe(candidate)
-        blamed(True, lambda: _believe(incumbent))
         notes += [*remarks, *_voided(taken)]
         theirs = summarise([sample for rounds in taken for sample in rounds.theirs_ms])
         ours = self.timing([sample * factor for rounds in taken for sample in rounds.ours_ms], len(taken))
@@ -128,9 +128,11 @@ class Trial:
             taken = [session.rounds]
             word, found = self._look(session, taken, rule, most)
         while word == "undecided":
-            with fresh() as another, self._begin(another) as session:
-                taken.append(session.rounds)
-                word, found = self._look(session, taken, rule, most)
+            with fresh() as another:
+                with self._begin(another) as session:
+                    taken.append(session.rounds)
+                    word, found = self._look(session, taken, rule, most)
+                _trust(another, session.rounds)
         return word, found, taken
 
     def _look(self, session: Interleaving, taken: list[Rounds], rule: Rule, most: int) -> tuple[Word, Bounds]:
@@ -142,17 +144,21 @@ class Trial:
             if word != "more":
                 return word, found
 
-    def _confirm(self, pair: Pair, fresh: FreshPair, count: int, notes: list[str]) -> Rounds:
-        """Rounds that had no part in the nomination, of a fresh pair: where its memory lies is luck of its own."""
+    def _confirm(self, pair: Pair, fresh: FreshPair, count: int, notes: list[str]) -> tuple[Rounds, float, Notes]:
+        """Rounds that had no part in the nomination, of a fresh pair: where its memory lies is luck of its own.
+
+        Also what `_trust` says of that pair.
+        """
         try:
-            with fresh() as another, self._begin(another) as session:
-                session.take(count)
-                return session.rounds
+            with fresh() as another:
+                with self._begin(another) as session:
+                    session.take(count)
+                return session.rounds, *_trust(another, session.rounds)
         except WorkerFailure as error:
             notes.append(f"confirmed by the same pair of workers, since a fresh one failed: {error}")
         with Interleaving(*pair, self._timer, self._canary) as session:
             session.take(count)
-            return session.rounds
+        return session.rounds, *_trust(pair, session.rounds)
 
     def _begin(self, pair: Pair) -> Interleaving:
         self._ready(*pair)
@@ -177,7 +183,17 @@ class Trial:
         return max(3, min(self._timer.rounds, int(self._timer.max_seconds * 1e3 / (4 * block_ms))))
 
 
-def _believe(contestant: Contestant) -> tuple[float, tuple[str, ...]]:
+def _trust(pair: Pair, rounds: Rounds) -> tuple[float, Notes]:
+    """What `_believe` says of the candidate in these rounds; the incumbent has to be believed as well.
+
+    Each pair has to be: a worker that was honest where it was nominated may lie where it is confirmed.
+    """
+    candidate, incumbent = pair
+    blamed(True, lambda: _believe(incumbent, rounds.theirs_ms))
+    return _believe(candidate, rounds.ours_ms)
+
+
+def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float, Notes]:
     """By what factor to correct a worker's claims, and what to say about how they came about.
 
     A captured graph leaves the host nothing to do: a claim below the oracle's clock is a lie. Where every forward has
@@ -187,7 +203,7 @@ def _believe(contestant: Contestant) -> tuple[float, tuple[str, ...]]:
         Violation: the claims contradict the oracle's clock.
         WorkerFailure, Mismatch: a second sitting of the audit failed.
     """
-    undercut = contestant.undercut()
+    undercut = contestant.undercut(claims_ms)
     assert contestant.audit is not None
     notes = []
     if contestant.not_captured:
@@ -198,7 +214,7 @@ def _believe(contestant: Contestant) -> tuple[float, tuple[str, ...]]:
         return 1.0, tuple(notes)
     if not contestant.not_captured:
         raise Violation(undercut)
-    factor = contestant.audit.forward_ms / summarise(contestant.claims_ms).median_ms
+    factor = contestant.audit.forward_ms / median(claims_ms)
     return factor, (*notes, "its time is that of the oracle's clock, which host time is part of")
 
 

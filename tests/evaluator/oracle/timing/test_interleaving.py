@@ -1,45 +1,23 @@
 """Rounds in which something else ran are taken again; what a GPU would show is given."""
 
 import math
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.interleaving import Disturbance, Interleaving, unsteady
 from evaluator.request import Timer
 
-
-class Calm:
-    """A GPU that is at rest whenever it is asked."""
-
-    def calm(self) -> bool:
-        return True
-
-    def slow(self) -> bool:
-        return False
+from .quiet import Calm, Claimant
 
 
-def contestant(*blocks: float) -> Any:
-    """Claims these milliseconds, one after the other, then the last for ever."""
-    left = list(blocks)
-
-    def block(around: bool, repeats: int) -> list[float]:
-        ms = left.pop(0) if len(left) > 1 else left[0]
-        return [ms] * repeats
-
-    still = SimpleNamespace(freeze=lambda: None, thaw=lambda: None)
-    return SimpleNamespace(worker=still, forward_ms=0.5, slots=6, block=block)
-
-
-def interleaving(ours: Contestant, theirs: Contestant) -> Interleaving:
+def interleaving(ours: Claimant, theirs: Claimant) -> Interleaving:
     canary: Any = Calm()
     return Interleaving(ours, theirs, Timer(), canary)
 
 
 def test_steady_rounds_give_the_ratio() -> None:
-    with interleaving(contestant(0.98), contestant(1.0)) as session:
+    with interleaving(Claimant(0.98), Claimant(1.0)) as session:
         session.take(4)
     assert session.rounds.log_ratios == pytest.approx([math.log(0.98)] * 4)
     assert session.rounds.dropped == []
@@ -47,8 +25,8 @@ def test_steady_rounds_give_the_ratio() -> None:
 
 @pytest.mark.parametrize("late", [1.02, 1.5])
 def test_a_round_in_which_something_else_ran_is_taken_again(late: float) -> None:
-    theirs = contestant(1.0, 1.0, late, 1.0, 1.0)
-    with interleaving(contestant(0.98), theirs) as session:
+    theirs = Claimant(1.0, 1.0, late, 1.0, 1.0)
+    with interleaving(Claimant(0.98), theirs) as session:
         session.take(4)
     assert session.rounds.log_ratios == pytest.approx([math.log(0.98)] * 4)
     assert session.rounds.dropped == ["incumbent"]
@@ -61,8 +39,8 @@ def test_drift_is_no_disturbance() -> None:
 
 
 def test_a_kernel_that_never_takes_the_same_time_is_measured_all_the_same() -> None:
-    restless = contestant(*[1.0, 1.1] * 40)
-    with interleaving(restless, contestant(1.0)) as session:
+    restless = Claimant(*[1.0, 1.1] * 40)
+    with interleaving(restless, Claimant(1.0)) as session:
         session.take(8)
     assert len(session.rounds.log_ratios) == 8
     assert len(session.rounds.dropped) == 2
@@ -74,7 +52,7 @@ def test_a_gpu_that_does_not_come_to_rest_ends_it() -> None:
             return True
 
     canary: Any = Restless()
-    session = Interleaving(contestant(1.0), contestant(1.0), Timer(), canary)
+    session = Interleaving(Claimant(1.0), Claimant(1.0), Timer(), canary)
     with session, pytest.raises(Disturbance, match="each time the incumbent had been stopped"):
         session.take(1)
     assert session.rounds.log_ratios == []

@@ -1,0 +1,81 @@
+"""Every worker whose times go into a result is held against the oracle's clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from evaluator.oracle.charges import Violation
+from evaluator.oracle.timing.interleaving import IncumbentFailure
+from evaluator.oracle.timing.trial import FreshPair, Outcome, Trial
+from evaluator.request import Timer
+
+from .quiet import Calm, Claimant
+
+
+def trial() -> Trial:
+    canary: Any = Calm()
+    return Trial(Timer(placement=((1.0, 0.0001),)), canary=canary)
+
+
+def pairs(*made: tuple[Claimant, Claimant]) -> FreshPair:
+    left = list(made)
+
+    @contextmanager
+    def fresh() -> Iterator[tuple[Claimant, Claimant]]:
+        yield left.pop(0)
+
+    return fresh
+
+
+def against(ours: Claimant, theirs: Claimant, fresh: FreshPair) -> Outcome:
+    return trial().against(ours, theirs, "digest", 0.005, fresh)
+
+
+def test_a_gain_that_a_fresh_pair_confirms_is_one() -> None:
+    outcome = against(Claimant(0.9), Claimant(1.0), pairs((Claimant(0.92), Claimant(1.0))))
+    assert outcome.gain is not None
+    assert outcome.gain.confirmed
+    assert outcome.gain.estimate == pytest.approx(0.08), "the rounds that nominated it have no part in it"
+    assert outcome.time.median_ms == pytest.approx(0.92)
+
+
+def test_a_worker_that_lies_where_it_is_nominated_is_convicted() -> None:
+    with pytest.raises(Violation, match=r"claims 0.5 ms a forward, which took at least 1 ms"):
+        against(Claimant(0.5, true_ms=1.0), Claimant(1.0), pairs())
+
+
+def test_a_worker_that_lies_only_where_it_is_confirmed_is_convicted() -> None:
+    with pytest.raises(Violation, match=r"claims 0.5 ms a forward, which took at least 0.9 ms"):
+        against(Claimant(0.9), Claimant(1.0), pairs((Claimant(0.5, true_ms=0.9), Claimant(1.0))))
+
+
+def test_an_incumbent_that_lies_is_no_fault_of_the_candidate() -> None:
+    with pytest.raises(IncumbentFailure):
+        against(Claimant(0.9), Claimant(1.0), pairs((Claimant(0.9), Claimant(1.0, true_ms=2.0))))
+
+
+def test_claims_that_do_not_count_acquit_nobody() -> None:
+    """Blocks of rounds that are dropped tell the truth, those that are kept do not."""
+    unsteady = (0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9) + (0.5,) * 40
+    with pytest.raises(Violation):
+        against(Claimant(*unsteady, true_ms=0.9), Claimant(1.0), pairs())
+
+
+def test_few_claims_that_are_far_too_low_are_not_hidden_by_a_median() -> None:
+    lies = [0.9, 0.9, 0.9, 0.1, 0.1] * 20
+    candidate = Claimant(0.9)
+    candidate.take_audit()
+    assert candidate.undercut(lies)
+    assert candidate.undercut([0.9] * 100) == ""
+
+
+def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
+    ours = Claimant(0.5, true_ms=0.9, not_captured="it allocates")
+    fresh = Claimant(0.5, true_ms=0.95, not_captured="it allocates")
+    outcome = against(ours, Claimant(2.0), pairs((fresh, Claimant(2.0))))
+    assert outcome.time.median_ms == pytest.approx(0.95)
+    assert outcome.gain is not None
+    assert outcome.gain.estimate == pytest.approx(1 - 0.95 / 2.0)
+    assert any("time is that of the oracle's clock" in note for note in outcome.notes)
