@@ -1,0 +1,124 @@
+"""An audit fills, commands, copies and judges a ring; the worker's part is played here, on the CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from evaluator.catalog import load_tolerance
+from evaluator.oracle.charges import Mismatch
+from evaluator.oracle.correctness import Examination
+from evaluator.oracle.exchange import Slot
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.worker import WorkerHandle
+from evaluator.request import Limits, Timer
+from evaluator.tasks import Task
+
+CONF = Path(__file__).parents[4] / "conf"
+
+SOURCE = """
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        return torch.relu(x) * 3.0
+
+def get_inputs():
+    return [torch.randn(4, 50)]
+
+def get_init_inputs():
+    return []
+"""
+SLOTS = 30
+
+Doing = Callable[["Player", list[Slot]], None]
+
+
+class Player:
+    """Answers as a worker does; `doing` is its way around the ring."""
+
+    transport = "ipc"
+
+    def __init__(self, doing: Doing) -> None:
+        self.examination: Any = None
+        self.rounds = 0
+        self._doing = doing
+        self._slots: list[Slot] = []
+
+    def ask(self, message: dict[str, Any], timeout_s: float, fds: tuple[int, ...] = ()) -> dict[str, Any]:
+        if message["do"] == "warm":
+            return {"forward_ms": 3.0 / SLOTS}
+        if message["do"] == "ring":
+            self._slots = [Slot(**slot) for slot in message["slots"]]
+            return {"not_captured": ""}
+        if message["do"] == "audit" and message["run"]:
+            self.rounds += 1
+            self._doing(self, self._slots)
+        return {}
+
+    def work(self, slot: Slot) -> None:
+        """One forward, from what lies in lent memory to lent memory."""
+        exchange = self.examination.exchange
+        exchange.tensor(slot.outputs[0]).copy_(torch.relu(exchange.tensor(slot.inputs[0])) * 3.0)
+
+
+def honest(player: Player, slots: list[Slot]) -> None:
+    for slot in slots:
+        player.work(slot)
+
+
+def contestant(doing: Doing) -> Contestant:
+    task = Task(name="t", reference=SOURCE, path="t.py", tolerance=load_tolerance("standard", CONF))
+    player = Player(doing)
+    reference = Reference(SOURCE, "t.py", "cpu")
+    examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
+    examination._model = reference.model(1)
+    examination.exchange.prepare(reference.model(1), 1)
+    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0)
+    made.prepare()
+    assert made.slots == SLOTS
+    return made
+
+
+def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() -> None:
+    audit = contestant(honest).take_audit()
+    assert audit.forwards == SLOTS
+    assert (len(audit.full_ms), len(audit.empty_ms)) == (3, 6)
+
+
+def test_a_forward_that_is_always_left_out_is_found_wherever_it_lies() -> None:
+    def all_but_one(player: Player, slots: list[Slot]) -> None:
+        for slot in slots[:17] + slots[18:]:
+            player.work(slot)
+
+    with pytest.raises(Mismatch, match="of a timed forward"):
+        contestant(all_but_one).take_audit()
+
+
+def test_outputs_of_the_way_before_are_wrong() -> None:
+    kept: list[torch.Tensor] = []
+
+    def stale(player: Player, slots: list[Slot]) -> None:
+        exchange = player.examination.exchange
+        if not kept:
+            honest(player, slots)
+            kept.extend(exchange.tensor(slot.outputs[0]).clone() for slot in slots)
+        for slot, output in zip(slots, kept, strict=True):
+            exchange.tensor(slot.outputs[0]).copy_(output)
+
+    with pytest.raises(Mismatch, match="of a timed forward"):
+        contestant(stale).take_audit()
+
+
+def test_a_way_that_writes_nothing_is_wrong() -> None:
+    """What the way before wrote is gone: outputs are poisoned between them."""
+
+    def every_other(player: Player, slots: list[Slot]) -> None:
+        if player.rounds % 2:
+            honest(player, slots)
+
+    with pytest.raises(Mismatch, match="of a timed forward"):
+        contestant(every_other).take_audit()
