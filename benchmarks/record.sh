@@ -4,7 +4,7 @@
 #   benchmarks/record.sh OUT [PART ...]
 #
 # OUT gets the JSON, the tables, a log of each part, and parts.txt: what each part was, how it ended and how long it took.
-# A part that fails stops none of the others; `adversarial` and `live` go on with what OUT holds already. With a second GPU,
+# A part that fails stops none of the others; `adversarial`, `timing` and `live` go on with what OUT holds. With a second GPU,
 # half of the tasks run on each in the part `stages`; with CUDA_VISIBLE_DEVICES, two invocations can share a machine.
 # PYTHON names the interpreter; STAGES holds more words for the runs of that part; MINUTES bounds each part.
 set -uo pipefail
@@ -60,7 +60,7 @@ bench() {
 }
 
 timing() {
-    $python -m benchmarks.record_timing "$out/timing.json" --pairs 16 --planted 8 --rounds 24 &&
+    $python -m benchmarks.record_timing "$out/timing.json" --pairs 16 --planted 8 --rounds 24 --sittings 12 &&
         $python -m benchmarks.resample_timing "$out/timing.json" --trials 2000 --markdown "$out/timing-tables.md"
 }
 

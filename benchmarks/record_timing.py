@@ -4,7 +4,8 @@
 
 A pair is two new sandboxed workers for one kernel (short, medium or long) that copies and scales rows; a gain is
 planted by doing proportionally fewer rows. What is written are the log ratios of every round, and several sittings of
-the audit clock with workers that do not lie. `python -m benchmarks.resample_timing` makes tables of it.
+the audit clock with workers that do not lie. OUT.json is written after each pair and gone on with.
+`python -m benchmarks.resample_timing` makes tables of it.
 """
 
 import argparse
@@ -209,12 +210,22 @@ def main() -> None:
     parser.add_argument("--sittings", type=int, default=4, help="of the audit clock, for each pair of equals")
     given = parser.parse_args()
     recorder = Recorder(given.sittings)
-    records: list[dict[str, Any]] = []
+    records = _recorded(given.out, recorder.device.name)
     with hold(recorder.device.uuid, lambda: print("waiting for another run to leave the GPU", flush=True)):
-        for index in range(given.pairs):
+        for index in range(1 + max((record["pair"] for record in records), default=-1), given.pairs):
             gains = (0.0, *(GAINS if index < given.planted else ()))
             records += [{"pair": index} | found for found in recorder.record(gains, given.rounds)]
             given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
+
+
+def _recorded(file: Path, device: str) -> list[dict[str, Any]]:
+    """What an earlier call recorded; it is gone on with."""
+    if not file.exists():
+        return []
+    body = json.loads(file.read_text())
+    if body["device"] != device:
+        raise SystemExit(f"{file} holds rounds of another GPU, {body['device']}")
+    return list(body["records"])
 
 
 def _tell(record: dict[str, Any]) -> None:
