@@ -18,7 +18,10 @@ CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
 SETTINGS = EvaluatorSettings(
-    baselines=("eager",), limits=Limits(first_forward_s=30, forward_s=10), timer=Timer(rounds=5, max_seconds=1.0)
+    sanitizer="none",  # some seconds of each verdict; it has tests of its own
+    baselines=("eager",),
+    limits=Limits(first_forward_s=30, forward_s=10),
+    timer=Timer(rounds=5, max_seconds=1.0),
 )
 
 

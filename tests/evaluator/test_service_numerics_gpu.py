@@ -34,6 +34,7 @@ pytestmark = pytest.mark.gpu
 def settings(**fields: object) -> EvaluatorSettings:
     known: dict[str, object] = {
         "baselines": (),
+        "sanitizer": "none",  # some seconds of each verdict; it has tests of its own
         "limits": Limits(first_forward_s=30, forward_s=10),
         "timer": Timer(rounds=3, max_seconds=0.3),
     }

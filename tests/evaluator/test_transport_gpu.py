@@ -17,7 +17,9 @@ from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 CONF = Path(__file__).parents[2] / "conf"
 
 pytestmark = pytest.mark.gpu
-SETTINGS = EvaluatorSettings(transport="pinned", baselines=("eager",), timer=Timer(rounds=5, max_seconds=1.0))
+SETTINGS = EvaluatorSettings(
+    transport="pinned", baselines=("eager",), sanitizer="none", timer=Timer(rounds=5, max_seconds=1.0)
+)
 
 
 def judge(evaluator: Evaluator, target: Target, source: str, incumbent: str = "") -> Verdict:
