@@ -59,7 +59,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the figures there")
     given = parser.parse_args()
     advice.available.cache_clear()
-    vars(advice)["available"] = lambda: False  # its process would take most of the time
+    # Its process would take most of the time.
+    advice.available = lambda: False  # type: ignore[assignment]
     triton_api.names()
     with tempfile.TemporaryDirectory(prefix="kill-test-") as folder:
         found = kill(Path(folder), given.kills, random.Random(given.seed))

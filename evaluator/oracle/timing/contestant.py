@@ -119,7 +119,7 @@ class Contestant:
         for index in range(self._timer.audits):
             seeds = self._fill()
             full.append(self._command(room, run=True))
-            copies = self._sorted(room.tensors())
+            copies = self._by_slot(room.tensors())
             if index == whole:
                 self._judge(seeds, copies, self._examination.strangest(seeds, copies, _CONFIRMED))
             elif sum(copy.numel() for copy in copies[0]) <= _LARGE:
@@ -168,7 +168,7 @@ class Contestant:
         self._exchange.synchronize()
         return (time.perf_counter() - began) * 1e3
 
-    def _sorted(self, tensors: list[torch.Tensor]) -> list[list[torch.Tensor]]:
+    def _by_slot(self, tensors: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Outputs of the whole ring, by slot."""
         left = iter(tensors)
         return [[next(left) for _ in slot.outputs] for slot in self._slots]

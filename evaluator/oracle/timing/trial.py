@@ -201,7 +201,7 @@ def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float,
 
     Raises:
         Violation: the claims contradict the oracle's clock.
-        WorkerFailure, Mismatch: a second sitting of the audit failed.
+        WorkerFailure, Mismatch: another sitting of the audit failed.
     """
     undercut = contestant.undercut(claims_ms)
     assert contestant.audit is not None

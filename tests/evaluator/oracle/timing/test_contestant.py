@@ -1,14 +1,11 @@
-from types import SimpleNamespace
-from typing import Any, cast
-
 import pytest
 
 from evaluator.oracle.timing.audit import Audit
-from evaluator.oracle.timing.contestant import Contestant, ring_slots
-from evaluator.request import Timer
+from evaluator.oracle.timing.contestant import ring_slots
+
+from .quiet import L2, Claimant
 
 MB = 1 << 20
-L2 = 50 * MB
 
 
 @pytest.mark.parametrize(
@@ -29,14 +26,12 @@ def test_a_ring_is_cold_and_long_enough_for_the_clock(
     assert ring_slots(forward_ms, slot_bytes, L2, most_bytes) == slots
 
 
-class Seated(Contestant):
-    """One whose audits are given: what a GPU would show."""
+class Seated(Claimant):
+    """One whose audits are given."""
 
     def __init__(self, *sittings: Audit, not_captured: str = "") -> None:
-        examination: Any = SimpleNamespace(worker=None, exchange=None)
-        super().__init__(examination, cast(Timer, None), L2, 1.0)
+        super().__init__(0.7, not_captured=not_captured)
         self.left = list(sittings)
-        self.not_captured = not_captured
         self.take_audit()
 
     def take_audit(self) -> Audit:

@@ -61,8 +61,9 @@ class Player:
 
     def work(self, slot: Slot) -> None:
         """One forward, from what lies in lent memory to lent memory."""
-        exchange = self.examination.exchange
-        exchange.tensor(slot.outputs[0]).copy_(torch.relu(exchange.tensor(slot.inputs[0])) * 3.0)
+        exchange, reference = self.examination.exchange, self.examination.reference
+        _, (output,) = reference.run(reference.model(1), [exchange.tensor(slot.inputs[0])])
+        exchange.tensor(slot.outputs[0]).copy_(output)
 
 
 def honest(player: Player, slots: list[Slot]) -> None:
@@ -70,10 +71,10 @@ def honest(player: Player, slots: list[Slot]) -> None:
         player.work(slot)
 
 
-def contestant(doing: Doing) -> Contestant:
-    task = Task(name="t", reference=SOURCE, path="t.py", tolerance=load_tolerance("standard", CONF))
+def contestant(doing: Doing, source: str = SOURCE) -> Contestant:
+    task = Task(name="t", reference=source, path="t.py", tolerance=load_tolerance("standard", CONF))
     player = Player(doing)
-    reference = Reference(SOURCE, "t.py", "cpu")
+    reference = Reference(source, "t.py", "cpu")
     examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
     examination._model = reference.model(1)
     examination.exchange.prepare(reference.model(1), 1)
@@ -113,12 +114,14 @@ def test_outputs_of_the_way_before_are_wrong() -> None:
         contestant(stale).take_audit()
 
 
-def test_a_way_that_writes_nothing_is_wrong() -> None:
+def test_a_way_that_writes_nothing_is_wrong_even_where_the_answer_is_always_the_same() -> None:
     """What the way before wrote is gone: outputs are poisoned between them."""
 
     def every_other(player: Player, slots: list[Slot]) -> None:
         if player.rounds % 2:
             honest(player, slots)
 
+    constant = SOURCE.replace("torch.relu(x) * 3.0", "torch.ones_like(x)")
+    contestant(honest, constant).take_audit()
     with pytest.raises(Mismatch, match="of a timed forward"):
-        contestant(every_other).take_audit()
+        contestant(every_other, constant).take_audit()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from typing import Any
 
 import pytest
@@ -57,10 +58,18 @@ def test_an_incumbent_that_lies_is_no_fault_of_the_candidate() -> None:
 
 
 def test_claims_that_do_not_count_acquit_nobody() -> None:
-    """Blocks of rounds that are dropped tell the truth, those that are kept do not."""
-    unsteady = (0.5, 0.9, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9) + (0.5,) * 40
-    with pytest.raises(Violation):
-        against(Claimant(*unsteady, true_ms=0.9), Claimant(1.0), pairs())
+    """Three blocks of void rounds tell the truth for two that count and do not: the median of all would be true."""
+
+    class Called(Calm):
+        answers = cycle([False, True] * 3 + [False] * 4)
+
+        def slow(self) -> bool:
+            return next(self.answers)
+
+    ours = Claimant(*[0.9, 0.9, 0.9, 0.5, 0.5] * 30, true_ms=0.9)
+    canary: Any = Called()
+    with pytest.raises(Violation, match=r"claims 0.5 ms a forward"):
+        Trial(Timer(placement=((1.0, 0.0001),)), canary=canary).against(ours, Claimant(1.0), "digest", 0.005, pairs())
 
 
 def test_few_claims_that_are_far_too_low_are_not_hidden_by_a_median() -> None:
