@@ -241,7 +241,7 @@ def test_several_models_take_turns_by_their_weights(bench: Make) -> None:
 
 @alone_and_together
 def test_a_bandit_leaves_the_model_that_always_fails(bench: Make, concurrency: int) -> None:
-    search = SEARCHES["greedy"].model_copy(update={"arms": "bandit", "rounds": 20, "patience": 20})
+    search = SEARCHES["greedy"].model_copy(update={"arms": "bandit", "rounds": 40, "patience": 40})
     run = bench(Answering(), search=search, **llm(concurrency, models={"good": 1.0, "poor": 1.0}))
     run.go()
     late = Counter(ask.model for ask in asks(run)[6:] if ask.kind == "proposal")
