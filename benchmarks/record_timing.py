@@ -25,9 +25,10 @@ from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.lock import hold
 from evaluator.oracle.reference import Reference
-from evaluator.oracle.timing.canary import Canary
+from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import Contestant
-from evaluator.oracle.timing.interleaving import Disturbance, Interleaving
+from evaluator.oracle.timing.control import Control
+from evaluator.oracle.timing.interleaving import Interleaving
 from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import EvaluatorSettings
 from evaluator.tasks import Task
@@ -84,6 +85,7 @@ class Recorder:
         self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
         self._canary = Canary()
+        self.control = Control(self.worker, self._canary, self.settings.limits.forward_s)
         self._tasks = {name: task_of(name, rows) for name, rows in SIZES.items()}
         self._references = {name: Reference(task.reference, name, "cuda") for name, task in self._tasks.items()}
         self._open: list[Examination] = []
@@ -101,7 +103,8 @@ class Recorder:
         examination.exchange.prepare(copy.deepcopy(examination._model), 1)
         examination.exchange.fill(1)
         examination.exchange.forward(0, self.settings.limits.first_forward_s)
-        made = Contestant(examination, self.settings.timer, self._l2_bytes, self.settings.limits.forward_s)
+        settings = self.settings
+        made = Contestant(examination, settings.timer, self._l2_bytes, settings.limits.forward_s, self.control)
         made.prepare()
         return made
 
@@ -216,6 +219,7 @@ def main() -> None:
             gains = (0.0, *(GAINS if index < given.planted else ()))
             records += [{"pair": index} | found for found in recorder.record(gains, given.rounds)]
             given.out.write_text(json.dumps(recorder.describe() | {"records": records}))
+    recorder.control.close()
 
 
 def _recorded(file: Path, device: str) -> list[dict[str, Any]]:

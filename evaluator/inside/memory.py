@@ -9,6 +9,7 @@ A lent buffer is described by `{"id", "bytes", "fd": index of the descriptor sen
 import ctypes
 import mmap
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -102,10 +103,11 @@ class Loans:
         staged = view(self._staged[place["buffer"]], place)
         return staged.copy_(view(lent, place))
 
-    def refresh(self) -> None:
-        """Bring what the oracle has written since to the arguments that were made."""
-        for number, staged in self._staged.items():
-            staged.copy_(self._bytes[number])
+    def refresh(self, numbers: Iterable[int]) -> None:
+        """Bring what the oracle has written since to the arguments that were made of these buffers."""
+        for number in numbers:
+            if number in self._staged:
+                self._staged[number].copy_(self._bytes[number])
 
     def give_back(self, places: list[dict[str, Any]]) -> None:
         """Show the oracle what became of the arguments at `places`: a forward may have written to them."""

@@ -160,17 +160,20 @@ class Session:
             {"shape": list(tensor.shape), "dtype": tree.dtype_name(tensor.dtype), "device": tensor.device.type}
             for tensor in tensors
         ]
-        for target, source in self.fitting(tensors, places):
+        for target, source in self.fitting(tensors, self.targets(places)):
             target.copy_(source)
         if self.device == "cuda":
             torch.cuda.synchronize()
         return {"structure": structure, "outputs": claims}
 
-    def fitting(self, value: Any, places: list[dict[str, Any]]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Receiving buffer and output, for every output whose shape and dtype are those of its place."""
+    def targets(self, places: list[dict[str, Any]]) -> list[torch.Tensor]:
+        """The oracle's receiving buffers at `places`."""
+        return [self._loans.tensor(place) for place in places]
+
+    def fitting(self, value: Any, targets: list[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Receiving buffer and output, for every output whose shape and dtype are those of its buffer."""
         tensors: list[torch.Tensor] = []
         tree.flatten(value, tensors)
-        targets = [self._loans.tensor(place) for place in places]
         return [
             (to, of) for to, of in zip(targets, tensors, strict=False) if (to.shape, to.dtype) == (of.shape, of.dtype)
         ]

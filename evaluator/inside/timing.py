@@ -6,7 +6,7 @@ graph where the forward can be captured, else enqueued one by one behind a kerne
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,10 +17,15 @@ _MAX_SPIN_S = 10e-3
 _MAX_REASON = 200
 
 
+Delivery = tuple[torch.Tensor, torch.Tensor]
+"""Where to copy, and what."""
+
+
 class Runnable(Protocol):
     def arguments(self, encoded: Any, places: list[dict[str, Any]]) -> list[Any]: ...
+    def targets(self, places: list[dict[str, Any]]) -> list[torch.Tensor]: ...
     def call(self, arguments: list[Any]) -> Any: ...
-    def fitting(self, value: Any, places: list[dict[str, Any]]) -> list[tuple[torch.Tensor, torch.Tensor]]: ...
+    def fitting(self, value: Any, targets: list[torch.Tensor]) -> list[Delivery]: ...
 
 
 class Stopwatch:
@@ -35,7 +40,8 @@ class Stopwatch:
     def __init__(self, model: Runnable, slots: list[dict[str, Any]], encoded: Any, flush_bytes: int) -> None:
         self._model = model
         self._arguments = [model.arguments(encoded, slot["inputs"]) for slot in slots]
-        self._places = [slot["outputs"] for slot in slots]
+        self._targets = [model.targets(slot["outputs"]) for slot in slots]
+        self.input_buffers = {place["buffer"] for slot in slots for place in slot["inputs"]}
         self._flush = torch.zeros(flush_bytes // 4, dtype=torch.float32, device="cuda")
         self._sink = torch.zeros((), dtype=torch.float32, device="cuda")
         self._outputs: list[Any] = []
@@ -100,35 +106,16 @@ class Stopwatch:
         torch.cuda.synchronize()
         return [begin.elapsed_time(end) / len(self._arguments) for begin, end in pairs]
 
-    def deliver(self, run: bool) -> None:
-        """Go once around the ring (or, to learn what the rest costs, do not) and hand all outputs over."""
-        if run:
-            self._round()
+    def deliver(self) -> None:
+        """Go once around the ring and hand all outputs over."""
+        self._round()
         if self._graph is None or self._hand_over is None:
-            self._hand_over = self._handing_over()
+            pairs = zip(self._outputs, self._targets, strict=True)
+            deliveries = [each for value, targets in pairs for each in self._model.fitting(value, targets)]
+            # A graph's outputs stay where they are, so that copying them can be one as well.
+            self._hand_over = copying(deliveries, as_graph=self._graph is not None)
         self._hand_over()
         torch.cuda.synchronize()
-
-    def _handing_over(self) -> Callable[[], Any]:
-        """Copies the outputs to where the oracle looks for them.
-
-        A graph's outputs stay where they are, so that copying them can be one as well: what the host needs to enqueue
-        many copies would pass while the forwards run, and hide as much of their time from the oracle's clock.
-        """
-        pairs = zip(self._outputs, self._places, strict=True)
-        deliveries = [pair for value, places in pairs for pair in self._model.fitting(value, places)]
-        if not deliveries:
-            return lambda: None
-        targets, sources = zip(*deliveries, strict=True)
-        copy = partial(torch._foreach_copy_, targets, sources)
-        if self._graph is None or not all(target.is_cuda for target in targets):
-            return copy
-        copy()
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            copy()
-        return graph.replay
 
     def _single(self) -> None:
         self._model.call(self._arguments[self._next])
@@ -144,6 +131,26 @@ class Stopwatch:
     def _forwards(self) -> list[Any]:
         # All outputs live at once: written to the same memory again and again, they would stay in the L2.
         return [self._model.call(arguments) for arguments in self._arguments]
+
+
+def copying(deliveries: Sequence[Delivery], as_graph: bool) -> Callable[[], Any]:
+    """What makes all these copies, again and again; as one CUDA graph where that is wanted and both ends are on a GPU.
+
+    What the host needs to enqueue many copies would pass while forwards run, and hide as much of their time from the
+    oracle's clock.
+    """
+    if not deliveries:
+        return lambda: None
+    targets, sources = zip(*deliveries, strict=True)
+    copy = partial(torch._foreach_copy_, targets, sources)
+    if not as_graph or not all(target.is_cuda for target in targets):
+        return copy
+    copy()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        copy()
+    return graph.replay
 
 
 def _spin_cycles(enqueue: Any) -> int:

@@ -60,6 +60,7 @@ class Worker:
             "ring": self._ring,
             "time": self._time,
             "audit": self._audit,
+            "idle": self._idle,
             "facts": self._facts,
             "kernel_times": self._kernel_times,
             "profile": self._profile,
@@ -139,13 +140,21 @@ class Worker:
         return {"not_captured": self._stopwatch.capture(message["capture"])}
 
     def _time(self, message: Message, fds: tuple[int, ...]) -> Message:
-        self._loans.refresh()
+        self._loans.refresh(self._stopwatch.input_buffers)
         measure = self._stopwatch.rounds if message["around"] else self._stopwatch.singles
         return {"samples_ms": measure(message["repeats"])}
 
     def _audit(self, message: Message, fds: tuple[int, ...]) -> Message:
-        self._loans.refresh()
-        self._stopwatch.deliver(message["run"])
+        self._loans.refresh(self._stopwatch.input_buffers)
+        self._stopwatch.deliver()
+        return {}
+
+    def _idle(self, message: Message, fds: tuple[int, ...]) -> Message:
+        """As little as a command to the GPU can be: what it takes is what any command takes."""
+        import torch
+
+        torch.cuda._sleep(1)
+        torch.cuda.synchronize()
         return {}
 
     def _new_stopwatch(self, message: Message) -> Any:

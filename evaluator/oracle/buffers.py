@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from evaluator.inside.memory import IpcHandle, device_bytes, driver_call, pin, unpin, view
+from evaluator.inside.timing import copying
 from evaluator.inside.tree import dtype_name
 
 Transport = Literal["ipc", "pinned"]
@@ -146,10 +147,12 @@ class Loan:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""
         return view(self._buffers[place["buffer"]].raw, place)
 
-    def room(self, places: Sequence[dict[str, Any]]) -> "Room":
-        """The oracle's own memory for copies of the tensors at `places`."""
-        lent = {place["buffer"]: self._buffers[place["buffer"]].raw for place in places}
-        return Room(lent, places, self._device)
+    def room(self, outputs: Sequence[dict[str, Any]], inputs: Sequence[dict[str, Any]] = ()) -> "Room":
+        """The oracle's own memory for copies of the tensors at `outputs`, which are made of those at `inputs`."""
+        return Room(self._raw(outputs), outputs, self._raw(inputs), self._device)
+
+    def _raw(self, places: Sequence[dict[str, Any]]) -> dict[int, torch.Tensor]:
+        return {place["buffer"]: self._buffers[place["buffer"]].raw for place in places}
 
     def copy(self, place: dict[str, Any]) -> torch.Tensor:
         """A copy of the tensor at `place` that is the oracle's own, where the oracle computes."""
@@ -170,17 +173,44 @@ class Room:
     """Memory that is the oracle's own, for one copy after the other of the same places, out of the worker's reach.
 
     It is taken once and each buffer copied in one piece, so that a copy costs what the copying does.
+
+    Args:
+        lent: the buffers of `places`, all as uint8.
+        inputs: buffers that the worker reads; it copies them to the GPU first where they are not there.
+        device: where the oracle computes.
     """
 
-    def __init__(self, lent: Mapping[int, torch.Tensor], places: Sequence[dict[str, Any]], device: str) -> None:
+    def __init__(
+        self,
+        lent: Mapping[int, torch.Tensor],
+        places: Sequence[dict[str, Any]],
+        inputs: Mapping[int, torch.Tensor],
+        device: str,
+    ) -> None:
         self._lent = lent
         self._places = places
+        self._device = device
         self._own = {number: torch.empty_like(raw, device=device) for number, raw in lent.items()}
+        away = [raw for raw in inputs.values() if raw.device.type != device]
+        self._staged = [(torch.empty_like(raw, device=device), raw) for raw in away]
+        targets = [view(lent[place["buffer"]], place) for place in places]
+        self._hand_over = copying(list(zip(targets, self.tensors(), strict=True)), as_graph=device == "cuda")
+
+    def hand_over(self) -> None:
+        """Copy what a worker that runs its forwards copies besides; on a GPU this is enqueued.
+
+        What lies in the outputs then is what was last copied from them: poison them before they mean anything again.
+        """
+        for staged, lent in self._staged:
+            staged.copy_(lent)
+        self._hand_over()
 
     def fill(self) -> None:
-        """Copy what the lent memory holds now; on a GPU this is enqueued."""
+        """Copy what the lent memory holds now, and wait until that is done."""
         for number, own in self._own.items():
             own.copy_(self._lent[number])
+        if self._device == "cuda":
+            torch.cuda.synchronize()
 
     def tensors(self) -> list[torch.Tensor]:
         """The copies at each place, in order; the next `fill` overwrites them."""

@@ -86,7 +86,8 @@ class Exchange:
 
     def room(self, slots: list[Slot]) -> Room:
         """The oracle's own memory for the outputs of all these slots."""
-        return self._loan.room([place for slot in slots for place in slot.outputs])
+        outputs = [place for slot in slots for place in slot.outputs]
+        return self._loan.room(outputs, [place for slot in slots for place in slot.inputs])
 
     def tensor(self, place: dict[str, Any]) -> torch.Tensor:
         """The lent memory at `place`; the worker may write to it at any time, so judge copies only."""

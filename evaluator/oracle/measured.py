@@ -18,8 +18,10 @@ from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
 from evaluator.oracle.sequence import check_staleness
 from evaluator.oracle.statistics import pooled
+from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import Contestant
-from evaluator.oracle.timing.interleaving import Disturbance, IncumbentFailure
+from evaluator.oracle.timing.control import Control
+from evaluator.oracle.timing.interleaving import IncumbentFailure
 from evaluator.oracle.timing.serial import fits_twice
 from evaluator.oracle.timing.trial import Outcome, Pair, Trial
 from evaluator.oracle.worker import Pool, WorkerFailure
@@ -47,7 +49,9 @@ class Measured:
         self._settings = settings
         self._device = device
         self._l2_bytes = l2_bytes
-        self._trial = Trial(settings.timer, os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        canary = Canary()
+        self._trial = Trial(settings.timer, os.environ.get("CUDA_VISIBLE_DEVICES", ""), canary)
+        self._control = Control(workers.new, canary, settings.limits.forward_s)
         self._workers = workers
         self._references: dict[str, Reference] = {}
         self._held: list[Held] = []
@@ -83,6 +87,7 @@ class Measured:
     def close(self) -> None:
         """End all workers that are kept."""
         self._release_except("", "")
+        self._control.close()
 
     def _reference(self, task: Task) -> Reference:
         if task.digest not in self._references:
@@ -258,7 +263,7 @@ class Measured:
             except Mismatch as error:
                 report.notes.append(f"the {kind} baseline is outside the tolerance itself: {error}")
             timer = self._settings.timer.model_copy(update={"warmup": _WARM_CALLS_OF_COMPILED})
-            contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s)
+            contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s, self._control)
             with self._workers.quiet():
                 outcome = self._trial.alone(contestant)
         except (WorkerFailure, Mismatch, Violation, ValueError) as error:
@@ -270,7 +275,8 @@ class Measured:
         return outcome.time
 
     def _contestant(self, examination: Examination) -> Contestant:
-        return Contestant(examination, self._settings.timer, self._l2_bytes, self._settings.limits.forward_s)
+        settings = self._settings
+        return Contestant(examination, settings.timer, self._l2_bytes, settings.limits.forward_s, self._control)
 
     def _hold(self, digest: str, examination: Examination) -> Held:
         self._held.append(Held(digest, examination.task.digest, examination, self._contestant(examination)))

@@ -181,7 +181,8 @@ class Pool:
         self._waiting: list[WorkerHandle] = []
         self._still = False
 
-    def _new(self) -> WorkerHandle:
+    def new(self) -> WorkerHandle:
+        """One more, which is not of those that wait."""
         return WorkerHandle(self._mode, self._confinement, self._limits)
 
     def take(self) -> WorkerHandle:
@@ -190,7 +191,7 @@ class Pool:
         Raises:
             WorkerFailure: it did not start.
         """
-        worker = self._waiting.pop(0) if self._waiting else self._new()
+        worker = self._waiting.pop(0) if self._waiting else self.new()
         if self._still:
             worker.thaw()
         else:
@@ -209,7 +210,7 @@ class Pool:
     def fill(self) -> None:
         """Start workers until the pool is full again."""
         while len(self._waiting) < self._size:
-            self._waiting.append(self._new())
+            self._waiting.append(self.new())
 
     @contextmanager
     def quiet(self) -> Iterator[None]:

@@ -2,8 +2,8 @@
 
 The oracle fills every slot with inputs that did not exist before, poisons the outputs, and starts its clock; the
 worker goes around its ring once and hands the outputs over; the clock stops when the oracle's own copies are finished.
-What the command and the copies cost is what the same takes without the forwards. So the audit is an upper bound of the
-time that the forwards take: a claim may lie above it, never far below.
+What the command and the copies cost is what they take without forwards, and without the worker (`control.py`). So the
+audit is an upper bound of the time that the forwards take: a claim may lie above it, never far below.
 """
 
 from collections.abc import Callable, Sequence

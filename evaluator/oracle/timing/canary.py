@@ -18,6 +18,15 @@ _SLOW = 1.5  # clocks vary by a few per cent; a turn of somebody else's is sever
 _CALM_S = 5.0  # what a stopped worker had enqueued has to come to an end
 
 
+class Disturbance(Exception):
+    """The GPU would not come to rest. `by` is the worker whose doing it was, or empty if it was neither's."""
+
+    def __init__(self, by: str) -> None:
+        whose = f"each time the {by} had been stopped to wait" if by else "with all workers stopped"
+        super().__init__(f"the GPU was busy {whose}: the canary kernel was slow")
+        self.by = by
+
+
 class Canary:
     """Sings when asked to. The quickest median so far is what it should take."""
 

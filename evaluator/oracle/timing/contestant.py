@@ -14,6 +14,7 @@ from evaluator.oracle.correctness import Examination
 from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.exchange import Slot
 from evaluator.oracle.timing.audit import Audit, convict
+from evaluator.oracle.timing.control import Control
 from evaluator.request import Timer
 
 _AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
@@ -23,7 +24,7 @@ _MOST_RING_BYTES: dict[Transport, int] = {
     "pinned": 256 << 20,  # all of it crosses the bus several times an audit, and its noise with it
 }
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
-_EMPTY_COMMANDS = 2  # for each that runs
+_IDLE_COMMANDS = 2  # for each that runs forwards
 _CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 
@@ -35,9 +36,12 @@ class Contestant:
         examination: verified; its worker is alive.
         l2_bytes: of the GPU.
         timeout_s: for one command.
+        control: what commands are compared with.
     """
 
-    def __init__(self, examination: Examination, timer: Timer, l2_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self, examination: Examination, timer: Timer, l2_bytes: int, timeout_s: float, control: Control
+    ) -> None:
         self.worker = examination.worker
         self.forward_ms = 0.0
         self.not_captured = ""
@@ -47,6 +51,7 @@ class Contestant:
         self._timer = timer
         self._l2_bytes = l2_bytes
         self._timeout_s = timeout_s
+        self._control = control
         self._slots: list[Slot] = []
 
     @property
@@ -110,24 +115,24 @@ class Contestant:
         Raises:
             WorkerFailure: the worker failed.
             Mismatch: an output of a timed iteration is wrong.
+            Disturbance: the GPU would not come to rest while the worker was stopped.
         """
         whole = secrets.randbelow(self._timer.audits)  # of this one every output is compared; large outputs: only of it
         room = self._exchange.room(self._slots)
         self._fill()
-        self._command(room, run=True)
+        self._command(room)
+        self._without_forwards(room)
         empty, full = [], []
         for index in range(self._timer.audits):
             seeds = self._fill()
-            full.append(self._command(room, run=True))
+            full.append(self._command(room))
             copies = self._by_slot(room.tensors())
             if index == whole:
                 self._judge(seeds, copies, self._examination.strangest(seeds, copies, _CONFIRMED))
             elif sum(copy.numel() for copy in copies[0]) <= _LARGE:
                 count = min(_CONFIRMED, self.slots)
                 self._judge(seeds, copies, secrets.SystemRandom().sample(range(self.slots), count))
-            for _ in range(_EMPTY_COMMANDS):
-                self._fill()  # as before the others: a worker that waited and caches that were used cost time as well
-                empty.append(self._command(room, run=False))
+            empty += self._without_forwards(room)
         self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
 
@@ -160,13 +165,24 @@ class Contestant:
         self._exchange.synchronize()
         return seeds
 
-    def _command(self, room: Room, run: bool) -> float:
+    def _command(self, room: Room) -> float:
         """Milliseconds from the command until the oracle has its own copies of all outputs."""
         began = time.perf_counter()
-        self.worker.ask({"do": "audit", "run": run}, self._timeout_s)
+        self.worker.ask({"do": "audit"}, self._timeout_s)
         room.fill()
-        self._exchange.synchronize()
         return (time.perf_counter() - began) * 1e3
+
+    def _without_forwards(self, room: Room) -> list[float]:
+        """Milliseconds of commands as `_command`, which run none; this worker is stopped meanwhile."""
+        took = []
+        self.worker.freeze()
+        try:
+            for _ in range(_IDLE_COMMANDS):
+                self._fill()  # as before the others: a worker that waited and caches that were used cost time as well
+                took.append(self._control.command(room))
+        finally:
+            self.worker.thaw()
+        return took
 
     def _by_slot(self, tensors: list[torch.Tensor]) -> list[list[torch.Tensor]]:
         """Outputs of the whole ring, by slot."""

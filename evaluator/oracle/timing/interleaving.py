@@ -9,7 +9,7 @@ from statistics import median
 from typing import TypeVar
 
 from evaluator.oracle.charges import Mismatch, Violation
-from evaluator.oracle.timing.canary import Canary
+from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Timer
@@ -24,15 +24,6 @@ _UNSTEADY = 0.01  # an H100's rounds differ by 0.1 %, beside other work some by 
 
 class IncumbentFailure(Exception):
     """The incumbent's worker failed: no fault of the candidate's."""
-
-
-class Disturbance(Exception):
-    """The GPU would not come to rest. `by` is the worker whose doing it was, or empty if it was neither's."""
-
-    def __init__(self, by: str) -> None:
-        whose = f"each time the {by} had been stopped to wait" if by else "with both workers stopped"
-        super().__init__(f"the GPU was busy {whose}: the canary kernel was slow")
-        self.by = by
 
 
 @dataclass

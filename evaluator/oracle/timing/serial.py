@@ -16,6 +16,7 @@ from evaluator.oracle.timing.sequential import fixed
 from evaluator.verdict import Gain
 
 _CONTEXT_BYTES = 600 << 20  # a CUDA context and its modules
+_OWN_CONTEXTS = 2  # the oracle's, and that of the worker that meets no candidate
 _COPIES = 3  # of inputs and outputs: lent, the worker's own outputs, and what a forward needs between
 
 
@@ -43,7 +44,7 @@ def footprint(contestant: Contestant, l2_bytes: int) -> int:
 
 def fits_twice(contestant: Contestant, l2_bytes: int, cap_gb: float | None) -> bool:
     """Whether two such workers can be there at the same time."""
-    total = torch.cuda.get_device_properties(0).total_memory - _CONTEXT_BYTES
+    total = torch.cuda.get_device_properties(0).total_memory - _OWN_CONTEXTS * _CONTEXT_BYTES
     allowed = total if cap_gb is None else min(total, cap_gb * 1e9)
     return bool(2 * footprint(contestant, l2_bytes) <= allowed)
 

@@ -52,8 +52,10 @@ class Trial:
             WorkerFailure, Mismatch: the worker failed, or an output of a timed iteration was wrong.
             ValueError: it claimed impossible times.
             Violation: its claims contradict the oracle's clock.
+            Disturbance: the GPU would not come to rest.
         """
         contestant.prepare()
+        self._canary.hatch()
         contestant.take_audit()
         around = contestant.forward_ms < SHORT_MS
         times = repeats(contestant, self._timer, around)
@@ -66,10 +68,11 @@ class Trial:
         """Blocks of one worker by itself, for a comparison with others that can't be there at the same time.
 
         Raises:
-            WorkerFailure, Mismatch, ValueError, Violation: as for `alone`.
+            WorkerFailure, Mismatch, ValueError, Violation, Disturbance: as for `alone`.
         """
         contestant.prepare()
         if contestant.audit is None:
+            self._canary.hatch()
             contestant.take_audit()
         around = contestant.forward_ms < SHORT_MS
         times = repeats(contestant, self._timer, around)
@@ -201,7 +204,7 @@ def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float,
 
     Raises:
         Violation: the claims contradict the oracle's clock.
-        WorkerFailure, Mismatch: another sitting of the audit failed.
+        WorkerFailure, Mismatch, Disturbance: another sitting of the audit failed.
     """
     undercut = contestant.undercut(claims_ms)
     assert contestant.audit is not None

@@ -109,19 +109,22 @@ CASES = (
         ),
     ),
     _case(
-        "commands that run nothing take their time",
+        "a stopwatch replaced, and what comes after an audit held up",
         candidate(
-            head="import time\nfrom evaluator.inside.timing import Stopwatch\n"
+            head="import threading, time\nfrom evaluator.inside.timing import Stopwatch\n"
             "honest, singly, deliver = Stopwatch.rounds, Stopwatch.singles, Stopwatch.deliver\n"
             "Stopwatch.rounds = lambda self, repeats: [each / 2 for each in honest(self, repeats)]\n"
             "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]\n"
-            "def dawdle(self, run):\n"
-            "    if not run:\n"
-            "        time.sleep(0.0007)\n"
-            "    deliver(self, run)\n"
-            "Stopwatch.deliver = dawdle"
+            "def later():\n"
+            "    time.sleep(0.003)\n"
+            "    for _ in range(300):\n"
+            "        torch.cuda._sleep(1_000_000)\n"
+            "def hold_up(self):\n"
+            "    deliver(self)\n"
+            "    threading.Thread(target=later, daemon=True).start()\n"
+            "Stopwatch.deliver = hold_up"
         ),
-        known="what a command costs that runs nothing is measured with the candidate's own worker",
+        "audit clock, compared with a worker that met no candidate",
     ),
     _case("idle once the clock's spin is seen", candidate(_IDLE, _KEEP, head=_WATCHED), _TIMED),
     _case(

@@ -99,3 +99,18 @@ def test_a_ring_is_copied_once_and_not_once_for_each_slot() -> None:
     assert [int(tensor[0]) for tensor in room.tensors()] == list(range(21)), "the oracle's own"
     room.fill()
     assert int(room.tensors()[8][0]) == 0
+
+
+def test_the_oracle_makes_the_copies_that_a_worker_makes_beside_its_forwards() -> None:
+    loan = Loan("cpu")
+    inputs, outputs = (loan.pack([torch.zeros(3)] * 5) for _ in range(2))
+    room = loan.room(outputs, inputs)
+    for place in outputs:
+        loan.tensor(place).fill_(7)
+    room.fill()
+    for place in outputs:
+        loan.poison(place)
+    with Copies() as copies:
+        room.hand_over()
+    assert all(loan.tensor(place).eq(7).all() for place in outputs)
+    assert copies.made == 0, "outputs are copied together, and inputs only where a worker has to bring them to a GPU"

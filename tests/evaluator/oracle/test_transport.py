@@ -41,7 +41,7 @@ def test_pinned_arguments_are_copies_that_keep_their_address(tensor: torch.Tenso
     assert torch.equal(first.cpu(), tensor)
     loan.tensor(place).zero_()
     assert torch.equal(first.cpu(), tensor)
-    loans.refresh()
+    loans.refresh([place["buffer"]])
     assert not first.any()
     assert loans.argument(place).data_ptr() == first.data_ptr()
     first.fill_(1)
@@ -49,6 +49,23 @@ def test_pinned_arguments_are_copies_that_keep_their_address(tensor: torch.Tenso
     assert bool((loan.copy(place) == 1).all())
     assert loan.copy(place).device.type == "cuda"
     loans.close()  # else the next case maps its memory where this one's is still pinned
+    loan.close()
+
+
+@pytest.mark.gpu
+def test_a_pinned_ring_costs_the_oracle_the_copies_of_inputs_as_well() -> None:
+    torch.zeros(1, device="cuda")
+    loan = Loan("cuda", "pinned")
+    inputs, outputs = (loan.pack([torch.zeros(1 << 10)] * 3) for _ in range(2))
+    room = loan.room(outputs, inputs)
+    for number, place in enumerate(outputs):
+        loan.tensor(place).fill_(number)
+    room.fill()
+    loan.poison(outputs[0])
+    room.hand_over()
+    torch.cuda.synchronize()
+    assert [int(loan.tensor(place)[0]) for place in outputs] == [0, 1, 2]
+    assert [staged.device.type for staged, _ in room._staged] == ["cuda"]
     loan.close()
 
 

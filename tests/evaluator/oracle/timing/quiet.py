@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from evaluator.oracle.timing.audit import Audit
 from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.control import Control
 from evaluator.request import Timer
 
 L2 = 50 << 20
@@ -29,7 +30,7 @@ class Claimant(Contestant):
     def __init__(self, *claims_ms: float, true_ms: float | None = None, not_captured: str = "") -> None:
         still = SimpleNamespace(freeze=lambda: None, thaw=lambda: None)
         examination: Any = SimpleNamespace(worker=still, exchange=None)
-        super().__init__(examination, cast(Timer, None), L2, 1.0)
+        super().__init__(examination, cast(Timer, None), L2, 1.0, cast(Control, None))
         self.not_captured = not_captured
         self.forward_ms = claims_ms[0]
         self.sittings = 0

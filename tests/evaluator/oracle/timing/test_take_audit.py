@@ -1,4 +1,4 @@
-"""An audit fills, commands, copies and judges a ring; the worker's part is played here, on the CPU."""
+"""An audit fills, commands, copies and judges a ring; the workers' parts are played here, on the CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,14 @@ from evaluator.oracle.charges import Mismatch
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.exchange import Slot
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.control import Control
 from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import Limits, Timer
 from evaluator.tasks import Task
+
+from .quiet import Calm
 
 CONF = Path(__file__).parents[4] / "conf"
 
@@ -44,26 +48,53 @@ class Player:
 
     def __init__(self, doing: Doing) -> None:
         self.examination: Any = None
+        self.control = Control(lambda: cast(WorkerHandle, Idler(self)), cast(Canary, Calm()), 1.0)
         self.rounds = 0
+        self.frozen = False
+        self.asked: list[str] = []
         self._doing = doing
         self._slots: list[Slot] = []
 
     def ask(self, message: dict[str, Any], timeout_s: float, fds: tuple[int, ...] = ()) -> dict[str, Any]:
+        assert not self.frozen
+        self.asked.append(message["do"])
         if message["do"] == "warm":
             return {"forward_ms": 3.0 / SLOTS}
         if message["do"] == "ring":
             self._slots = [Slot(**slot) for slot in message["slots"]]
             return {"not_captured": ""}
-        if message["do"] == "audit" and message["run"]:
+        if message["do"] == "audit":
             self.rounds += 1
             self._doing(self, self._slots)
         return {}
+
+    def freeze(self) -> None:
+        self.frozen = True
+
+    def thaw(self) -> None:
+        self.frozen = False
 
     def work(self, slot: Slot) -> None:
         """One forward, from what lies in lent memory to lent memory."""
         exchange, reference = self.examination.exchange, self.examination.reference
         _, (output,) = reference.run(reference.model(1), [exchange.tensor(slot.inputs[0])])
         exchange.tensor(slot.outputs[0]).copy_(output)
+
+
+class Idler:
+    """A worker that met no candidate, beside one that did."""
+
+    def __init__(self, beside: Player) -> None:
+        self._beside = beside
+
+    def wait_ready(self) -> None:
+        pass
+
+    def ask(self, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        assert message == {"do": "idle"}
+        assert self._beside.frozen, "the candidate could be slow while it is measured what commands take"
+        self._beside.asked.append("idle")
+        return {}
 
 
 def honest(player: Player, slots: list[Slot]) -> None:
@@ -78,16 +109,18 @@ def contestant(doing: Doing, source: str = SOURCE) -> Contestant:
     examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
     examination._model = reference.model(1)
     examination.exchange.prepare(reference.model(1), 1)
-    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0)
+    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0, player.control)
     made.prepare()
     assert made.slots == SLOTS
     return made
 
 
 def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() -> None:
-    audit = contestant(honest).take_audit()
+    made = contestant(honest)
+    audit = made.take_audit()
     assert audit.forwards == SLOTS
     assert (len(audit.full_ms), len(audit.empty_ms)) == (3, 6)
+    assert cast(Player, made.worker).asked[-12:] == ["audit", "idle", "idle"] * 4, "the first of each are not counted"
 
 
 def test_a_forward_that_is_always_left_out_is_found_wherever_it_lies() -> None:
