@@ -34,6 +34,11 @@ class Operators(TorchDispatchMode):
         self.flops: dict[str, int] = {}
         self._pattern = pattern
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nothing is compiled under it; keeping torch.compile out would import it first, which takes two seconds."""
+        return False
+
     def __torch_dispatch__(
         self,
         func: Callable[..., Any],

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from evaluator.inside.startup import without_collections
 from evaluator.inside.wire import Channel, Message, WireError
 
 _TRACE_CHARS = 4000
@@ -275,7 +276,8 @@ def main() -> None:
     channel = Channel(socket.socket(fileno=int(sys.argv[1])))
     first, _ = channel.receive()
     try:
-        warm_up(first["mode"], first["target"])
+        with without_collections():
+            warm_up(first["mode"], first["target"])
         worker = Worker(first["mode"], first["target"], channel)
     except Exception as error:  # noqa: BLE001  the boundary of the process
         channel.send({"ready": False} | describe_failure(error, "start"))
