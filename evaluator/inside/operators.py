@@ -36,7 +36,7 @@ class Operators(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing is compiled under it; keeping torch.compile out would import it first, which takes two seconds."""
+        """Nothing is compiled under it; keeping torch.compile out would import it first, which takes a second."""
         return False
 
     def __torch_dispatch__(

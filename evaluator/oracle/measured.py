@@ -61,6 +61,7 @@ class Measured:
         """One verdict, with times if the candidate is right."""
         report = Report(request, self._device, progress)
         check_policy(request.task.torch_ops, str(request.task.path))
+        self._control.warm()
         kept = request.incumbent.digest if request.incumbent and request.task.digest not in self._too_large else ""
         self._release_except(kept, request.task.digest)
         integrity = Integrity(request.task)

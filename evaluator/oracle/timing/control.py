@@ -14,7 +14,7 @@ from evaluator.oracle.worker import WorkerFailure, WorkerHandle
 
 
 class Control:
-    """Commands that run no forwards. Its worker starts at once and lives as long as it does.
+    """Commands that run no forwards. Its worker starts when it is warmed or needed, and lives as long as it does.
 
     Args:
         start: gives a new worker.
@@ -26,7 +26,13 @@ class Control:
         self._start = start
         self._canary = canary
         self._timeout_s = timeout_s
-        self._worker: WorkerHandle | None = start()
+        self._worker: WorkerHandle | None = None
+
+    def warm(self) -> WorkerHandle:
+        """Its worker, started if there is none; ahead of need, it starts while a candidate is checked."""
+        if self._worker is None:
+            self._worker = self._start()
+        return self._worker
 
     def command(self, room: Room) -> float:
         """Milliseconds from the command until the oracle has its own copies of all outputs in `room`.
@@ -58,11 +64,10 @@ class Control:
             self._worker = None
 
     def _measure(self, room: Room) -> float:
-        if self._worker is None:
-            self._worker = self._start()
-        self._worker.wait_ready()
+        worker = self.warm()
+        worker.wait_ready()
         began = time.perf_counter()
-        self._worker.ask({"do": "idle"}, self._timeout_s)
+        worker.ask({"do": "idle"}, self._timeout_s)
         room.hand_over()
         room.fill()
         return (time.perf_counter() - began) * 1e3

@@ -58,6 +58,7 @@ def room() -> Room:
 def test_one_worker_serves_all_commands() -> None:
     idler = Idler(mortal=False)
     made = control(idler)
+    made.warm()
     assert all(made.command(room()) > 0 for _ in range(3))
     assert idler.answered == 3
     made.close()
