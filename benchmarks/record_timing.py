@@ -25,6 +25,7 @@ from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.lock import hold
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.timing.audit import claimed
 from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.control import Control
@@ -188,7 +189,7 @@ class Recorder:
         }
         if gain == 0:
             audits = [theirs.take_audit() for _ in range(self._sittings)]
-            record["claim_ms"] = min(median(found.theirs_ms), mean(found.theirs_ms))
+            record["claim_ms"] = claimed(found.theirs_ms)
             record["audits"] = [
                 dataclasses.asdict(audit) | {"undercut": audit.undercut(found.theirs_ms)} for audit in audits
             ]

@@ -41,17 +41,22 @@ class Audit:
         return (_LATENCY_MS + 2 * spread) / self.forwards
 
     def undercut(self, claims_ms: Sequence[float]) -> str:
-        """Empty, or how the claims contradict the clock.
-
-        Of what is made of the claims, medians of rounds and their mean, neither may come from times that nobody took.
-        """
-        claim = min(median(claims_ms), mean(claims_ms))
+        """Empty, or how the claims contradict the clock."""
+        claim = claimed(claims_ms)
         if claim * (1 + _SHARE) + self.allowance_ms >= self.forward_ms:
             return ""
         return (
             f"it claims {claim:.4g} ms a forward, which took at least {self.forward_ms:.4g} ms on the oracle's clock "
             f"(allowance {claim * _SHARE + self.allowance_ms:.2g} ms)"
         )
+
+
+def claimed(claims_ms: Sequence[float]) -> float:
+    """What a worker's claims have to be believed as.
+
+    Of what is made of them, medians of rounds and their mean, neither may come from times that nobody took.
+    """
+    return min(median(claims_ms), mean(claims_ms))
 
 
 def convict(audit: Audit, claims_ms: Sequence[float], another: Callable[[], Audit]) -> tuple[Audit, str]:

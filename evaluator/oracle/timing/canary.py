@@ -5,6 +5,7 @@ song has to wait for that turn to end, although the kernel itself then runs undi
 as well, so a single slow song means nothing: a canary is slow if none of several songs in a row is quick.
 """
 
+import math
 import time
 from statistics import median
 
@@ -28,16 +29,17 @@ class Disturbance(Exception):
 
 
 class Canary:
-    """Sings when asked to. The quickest median so far is what it should take."""
+    """Sings when asked to. The quickest median so far is what it should take: make it before any candidate comes."""
 
     def __init__(self) -> None:
         self._memory = torch.zeros(_ELEMENTS, device="cuda")
-        self.usual_ms = 0.0
+        self.usual_ms = math.inf
+        self.hatch()
 
     def hatch(self) -> float:
         """Learn what a song takes here and now; call it while no worker computes."""
         found = median(self._sing() for _ in range(_HATCHING))
-        self.usual_ms = min(found, self.usual_ms or found)
+        self.usual_ms = min(found, self.usual_ms)
         return found
 
     def slow(self) -> bool:

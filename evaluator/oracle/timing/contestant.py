@@ -13,7 +13,7 @@ from evaluator.oracle.buffers import Room, Transport
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.exchange import Slot
-from evaluator.oracle.timing.audit import Audit, convict
+from evaluator.oracle.timing.audit import Audit, claimed, convict
 from evaluator.oracle.timing.control import Control
 from evaluator.request import Timer
 
@@ -24,6 +24,8 @@ _MOST_RING_BYTES: dict[Transport, int] = {
     "pinned": 256 << 20,  # all of it crosses the bus several times an audit, and its noise with it
 }
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
+_TRIED = 3  # ways around a new ring, or single forwards, to learn how long a forward takes
+_TOO_SHORT = 2  # times as many slots would be right; a single forward of 5 us is timed as 8
 _IDLE_COMMANDS = 2  # for each that runs forwards
 _CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
@@ -91,14 +93,10 @@ class Contestant:
         self._slots = [self._exchange.first]
         answer = self.worker.ask(self._message("warm") | {"calls": self._timer.warmup}, self._timeout_s)
         self.forward_ms = milliseconds([answer["forward_ms"]])[0]
-        count = ring_slots(self.forward_ms, self.slot_bytes, self._l2_bytes, self._most_bytes)
-        more = self._exchange.slots(count - 1)
-        if more:
-            self._slots += more
-            self._exchange.lend()
-        self._fill()
-        answer = self.worker.ask(self._message("ring"), self._timeout_s)
-        self.not_captured = str(answer["not_captured"])[:200]
+        self._lay(self._wanted(self.forward_ms))
+        # A single forward's time was the first word. A host that was late for it, or a liar, makes it far too long.
+        self.forward_ms = min(self.block(self.forward_ms < SHORT_MS, _TRIED))
+        self._suit(self.forward_ms)
 
     def block(self, around: bool, repeats: int) -> list[float]:
         """Claimed milliseconds a forward: of `repeats` ways around the ring, or of `repeats` single forwards.
@@ -146,10 +144,37 @@ class Contestant:
             WorkerFailure, Mismatch: as for `take_audit`.
         """
         assert self.audit is not None
+        if self._suit(claimed(claims_ms)):
+            self.take_audit()
         if self.not_captured:
             return self.audit.undercut(claims_ms)
         self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
         return problem
+
+    def _wanted(self, forward_ms: float) -> int:
+        """How many slots a ring should have for forwards that take so long."""
+        return ring_slots(forward_ms, self.slot_bytes, self._l2_bytes, self._most_bytes)
+
+    def _lay(self, count: int) -> None:
+        """Lend and fill a ring of so many slots, and have the worker make ready to go around it."""
+        more = self._exchange.slots(count - self.slots)
+        if more:
+            self._slots += more
+            self._exchange.lend()
+        self._fill()
+        answer = self.worker.ask(self._message("ring"), self._timeout_s)
+        self.not_captured = str(answer["not_captured"])[:200]
+
+    def _suit(self, forward_ms: float) -> bool:
+        """Whether the ring was too short for forwards of so many milliseconds, and is longer now.
+
+        How long it is depends on what the worker said, and what an audit allows on how long it is.
+        """
+        wanted = self._wanted(forward_ms)
+        if wanted <= _TOO_SHORT * self.slots:
+            return False
+        self._lay(wanted)
+        return True
 
     def _fill(self) -> list[int]:
         """Fresh content for every slot, poisoned outputs; the seeds."""

@@ -1,20 +1,17 @@
 """Rounds of blocks, A B B A: drift that is linear within a round cancels. Who does not run is frozen."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from statistics import median
-from typing import TypeVar
 
 from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Timer
-
-Answer = TypeVar("Answer")
 
 _OVERHEAD_MS = 0.2  # flush and head start before each timed stretch
 _MOST_REPEATS = 100
@@ -144,7 +141,13 @@ def blame(incumbent: bool) -> Iterator[None]:
         raise
 
 
-def blamed(incumbent: bool, act: Callable[[], Answer]) -> Answer:
-    """As `blame`, for one call."""
-    with blame(incumbent):
-        return act()
+@contextmanager
+def turn(runs: Contestant, waits: Contestant, incumbent: Contestant) -> Iterator[None]:
+    """Stop one of a pair while the other is made ready or audited; a failure is that one's whose it is."""
+    with blame(waits is incumbent):
+        waits.worker.freeze()
+    try:
+        with blame(runs is incumbent):
+            yield
+    finally:
+        waits.worker.thaw()

@@ -12,7 +12,7 @@ from evaluator.oracle.timing import placement
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.clocks import Clocks
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
-from evaluator.oracle.timing.interleaving import Interleaving, Rounds, blamed, repeats
+from evaluator.oracle.timing.interleaving import Interleaving, Rounds, repeats, turn
 from evaluator.oracle.timing.sequential import Bounds, Rule, Word, assess, fixed
 from evaluator.oracle.timing.serial import Series, compare
 from evaluator.oracle.worker import WorkerFailure
@@ -168,10 +168,11 @@ class Trial:
         return Interleaving(*pair, self._timer, self._canary)
 
     def _ready(self, candidate: Contestant, incumbent: Contestant) -> None:
-        for contestant in (candidate, incumbent):
-            blamed(contestant is incumbent, contestant.prepare)
-            if contestant.audit is None:
-                blamed(contestant is incumbent, contestant.take_audit)
+        for runs, waits in ((candidate, incumbent), (incumbent, candidate)):
+            with turn(runs, waits, incumbent):
+                runs.prepare()
+                if runs.audit is None:
+                    runs.take_audit()
 
     def _rule(self, candidate: Contestant, incumbent: Contestant, min_gain: float) -> Rule:
         shorter = min(candidate.forward_ms, incumbent.forward_ms)
@@ -192,8 +193,10 @@ def _trust(pair: Pair, rounds: Rounds) -> tuple[float, Notes]:
     Each pair has to be: a worker that was honest where it was nominated may lie where it is confirmed.
     """
     candidate, incumbent = pair
-    blamed(True, lambda: _believe(incumbent, rounds.theirs_ms))
-    return _believe(candidate, rounds.ours_ms)
+    with turn(incumbent, candidate, incumbent):
+        _believe(incumbent, rounds.theirs_ms)
+    with turn(candidate, incumbent, incumbent):
+        return _believe(candidate, rounds.ours_ms)
 
 
 def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float, Notes]:

@@ -126,6 +126,20 @@ CASES = (
         ),
         "audit clock, compared with a worker that met no candidate",
     ),
+    _case(
+        "a stopwatch replaced, which says that forwards are long until the ring is made",
+        candidate(
+            head="from evaluator.inside.timing import Stopwatch\n"
+            "SAID = []\n"
+            "def lying(honest):\n"
+            "    def say(self, repeats):\n"
+            "        SAID.append(1)\n"
+            "        return [5.0 if len(SAID) <= 3 else each / 2 for each in honest(self, repeats)]\n"
+            "    return say\n"
+            "Stopwatch.rounds, Stopwatch.singles = lying(Stopwatch.rounds), lying(Stopwatch.singles)"
+        ),
+        "audit clock, over a ring that is long enough for the claim",
+    ),
     _case("idle once the clock's spin is seen", candidate(_IDLE, _KEEP, head=_WATCHED), _TIMED),
     _case(
         "idle while a graph is captured",

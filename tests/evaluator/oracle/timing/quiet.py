@@ -28,8 +28,9 @@ class Claimant(Contestant):
     """Claims these milliseconds a forward, block by block and the last for ever, where `true_ms` pass."""
 
     def __init__(self, *claims_ms: float, true_ms: float | None = None, not_captured: str = "") -> None:
-        still = SimpleNamespace(freeze=lambda: None, thaw=lambda: None)
-        examination: Any = SimpleNamespace(worker=still, exchange=None)
+        self.frozen = False
+        stoppable = SimpleNamespace(freeze=lambda: self._stop(True), thaw=lambda: self._stop(False))
+        examination: Any = SimpleNamespace(worker=stoppable, exchange=None)
         super().__init__(examination, cast(Timer, None), L2, 1.0, cast(Control, None))
         self.not_captured = not_captured
         self.forward_ms = claims_ms[0]
@@ -46,13 +47,20 @@ class Claimant(Contestant):
         return True
 
     def prepare(self) -> None:
-        pass
+        assert not self.frozen
+
+    def _suit(self, forward_ms: float) -> bool:
+        return False
+
+    def _stop(self, frozen: bool) -> None:
+        self.frozen = frozen
 
     def block(self, around: bool, repeats: int) -> list[float]:
         claim = self._claims.pop(0) if len(self._claims) > 1 else self._claims[0]
         return [claim] * repeats
 
     def take_audit(self) -> Audit:
+        assert not self.frozen
         self.sittings += 1
         took = 0.5 + self.slots * self._true_ms
         self.audit = Audit(self.slots, (0.5,) * 6, (took, took + 0.1, took + 0.3))

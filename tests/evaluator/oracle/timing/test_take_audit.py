@@ -42,11 +42,14 @@ Doing = Callable[["Player", list[Slot]], None]
 
 
 class Player:
-    """Answers as a worker does; `doing` is its way around the ring."""
+    """Answers as a worker does; `doing` is its way around the ring, and `saying` the milliseconds that it claims, one
+    after the other and the last for ever.
+    """
 
     transport = "ipc"
 
-    def __init__(self, doing: Doing) -> None:
+    def __init__(self, doing: Doing, *saying: float) -> None:
+        self._saying = list(saying)
         self.examination: Any = None
         self.control = Control(lambda: cast(WorkerHandle, Idler(self)), cast(Canary, Calm()), 1.0)
         self.rounds = 0
@@ -59,7 +62,9 @@ class Player:
         assert not self.frozen
         self.asked.append(message["do"])
         if message["do"] == "warm":
-            return {"forward_ms": 3.0 / SLOTS}
+            return {"forward_ms": self._says()}
+        if message["do"] == "time":
+            return {"samples_ms": [self._says()] * message["repeats"]}
         if message["do"] == "ring":
             self._slots = [Slot(**slot) for slot in message["slots"]]
             return {"not_captured": ""}
@@ -67,6 +72,9 @@ class Player:
             self.rounds += 1
             self._doing(self, self._slots)
         return {}
+
+    def _says(self) -> float:
+        return self._saying.pop(0) if len(self._saying) > 1 else self._saying[0]
 
     def freeze(self) -> None:
         self.frozen = True
@@ -102,21 +110,21 @@ def honest(player: Player, slots: list[Slot]) -> None:
         player.work(slot)
 
 
-def contestant(doing: Doing, source: str = SOURCE) -> Contestant:
+def contestant(doing: Doing, source: str = SOURCE, saying: tuple[float, ...] = (3.0 / SLOTS,)) -> Contestant:
     task = Task(name="t", reference=source, path="t.py", tolerance=load_tolerance("standard", CONF))
-    player = Player(doing)
+    player = Player(doing, *saying)
     reference = Reference(source, "t.py", "cpu")
     examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
     examination._model = reference.model(1)
     examination.exchange.prepare(reference.model(1), 1)
     made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0, player.control)
     made.prepare()
-    assert made.slots == SLOTS
     return made
 
 
 def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() -> None:
     made = contestant(honest)
+    assert made.slots == SLOTS
     audit = made.take_audit()
     assert audit.forwards == SLOTS
     assert (len(audit.full_ms), len(audit.empty_ms)) == (3, 6)
@@ -158,3 +166,22 @@ def test_a_way_that_writes_nothing_is_wrong_even_where_the_answer_is_always_the_
     contestant(honest, constant).take_audit()
     with pytest.raises(Mismatch, match="of a timed forward"):
         contestant(every_other, constant).take_audit()
+
+
+def test_a_host_that_was_late_once_makes_no_short_ring() -> None:
+    made = contestant(honest, saying=(1.0, 3.0 / SLOTS))
+    assert made.slots == SLOTS
+    assert made.forward_ms == 3.0 / SLOTS
+    assert made.take_audit().forwards == SLOTS
+
+
+def test_a_ring_is_as_long_as_it_has_to_be_for_what_is_claimed_in_the_end() -> None:
+    """Over a single slot the clock allows 0.15 ms and more of each forward."""
+    made = contestant(honest, saying=(5.0, 5.0, 3.0 / SLOTS))
+    assert made.slots == 1
+    assert made.take_audit().forwards == 1
+    made.undercut([3.0 / SLOTS] * 4)
+    assert made.audit is not None
+    assert made.audit.forwards == made.slots == SLOTS
+    made.undercut([3.0 / SLOTS] * 4)
+    assert cast(Player, made.worker).asked.count("ring") == 2

@@ -1,6 +1,6 @@
 """Every worker whose times go into a result is held against the oracle's clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from evaluator.oracle.charges import Violation
+from evaluator.oracle.timing.audit import Audit
 from evaluator.oracle.timing.interleaving import IncumbentFailure
 from evaluator.oracle.timing.trial import FreshPair, Outcome, Trial
 from evaluator.request import Timer
@@ -55,6 +56,33 @@ def test_a_worker_that_lies_only_where_it_is_confirmed_is_convicted() -> None:
 def test_an_incumbent_that_lies_is_no_fault_of_the_candidate() -> None:
     with pytest.raises(IncumbentFailure):
         against(Claimant(0.9), Claimant(1.0), pairs((Claimant(0.9), Claimant(1.0, true_ms=2.0))))
+
+
+def test_nobody_runs_while_another_is_made_ready_or_audited() -> None:
+    """A candidate that keeps the GPU busy would make its opponent's forwards longer than they are claimed to be."""
+
+    class Watchful(Claimant):
+        beside: Claimant
+
+        def prepare(self) -> None:
+            assert self.beside.frozen
+            super().prepare()
+
+        def take_audit(self) -> Audit:
+            assert self.beside.frozen
+            return super().take_audit()
+
+        def undercut(self, claims_ms: Sequence[float]) -> str:
+            assert self.beside.frozen
+            return super().undercut(claims_ms)
+
+    both = [(Watchful(0.9), Watchful(1.0)) for _ in range(2)]
+    for ours, theirs in both:
+        ours.beside, theirs.beside = theirs, ours
+    outcome = against(*both[0], pairs(both[1]))
+    assert outcome.gain is not None
+    assert outcome.gain.confirmed
+    assert not any(each.frozen for pair in both for each in pair)
 
 
 def test_claims_that_do_not_count_acquit_nobody() -> None:
