@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -12,6 +11,7 @@ from evaluator.oracle.ablation import Ablation
 from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.correctness import Effort, Examination
 from evaluator.oracle.integrity import Integrity, read_work
+from evaluator.oracle.kept import Kept
 from evaluator.oracle.operators import NEGLIGIBLE, check_policy
 from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
@@ -32,16 +32,6 @@ from evaluator.verdict import Status, Timing, Verdict
 _WARM_CALLS_OF_COMPILED = 5  # torch.compile may recompile on its second call
 
 
-@dataclass
-class Held:
-    """A verified candidate whose worker is kept, since the next request may name it as the incumbent."""
-
-    digest: str
-    task: str
-    examination: Examination
-    contestant: Contestant
-
-
 class Measured:
     """Evaluates candidates on one GPU. Keeps references, and the worker of the incumbent, for its lifetime."""
 
@@ -54,7 +44,7 @@ class Measured:
         self._control = Control(workers.new, canary, settings.limits.forward_s)
         self._workers = workers
         self._references: dict[str, Reference] = {}
-        self._held: list[Held] = []
+        self._kept = Kept()
         self._too_large: set[str] = set()  # tasks of which the card holds one worker only
 
     def evaluate(self, request: Request, progress: Progress) -> Verdict:
@@ -63,7 +53,7 @@ class Measured:
         check_policy(request.task.torch_ops, str(request.task.path))
         self._control.warm()
         kept = request.incumbent.digest if request.incumbent and request.task.digest not in self._too_large else ""
-        self._release_except(kept, request.task.digest)
+        self._kept.release_except(kept, request.task.digest)
         integrity = Integrity(request.task)
         try:
             examination = self._examine(request, report, integrity)
@@ -71,14 +61,14 @@ class Measured:
             with report.step("failing case"):
                 report.failing = failing.find(request, error, self._workers, self._settings.limits, "cuda")
             return report.failed(error)
-        ours = self._hold(request.digest, examination)
+        ours = self._kept.hold(request.digest, examination, self._contestant(examination))
         try:
-            self._time(request, report, ours.contestant)
+            self._time(request, report, ours)
             if _would_be_kept(request, report):
                 self._ablate(request, report, examination, integrity)
             integrity.conclude()
         except (WorkerFailure, Mismatch, Violation, Disturbance, ValueError) as error:
-            self._release_except("", "")
+            self._kept.release_except()
             return report.failed(_failure(error))
         finally:
             examination.judged = None  # the outputs that were kept may be gigabytes
@@ -87,7 +77,7 @@ class Measured:
 
     def close(self) -> None:
         """End all workers that are kept."""
-        self._release_except("", "")
+        self._kept.release_except()
         self._control.close()
 
     def _reference(self, task: Task) -> Reference:
@@ -153,7 +143,7 @@ class Measured:
     def _time_again(self, report: Report, trial: Examination) -> None:
         """What goes on the board comes from two workers, since a worker's time holds the luck of its memory."""
         assert report.time is not None
-        with self._workers.quiet():
+        with self._workers.quiet(), self._kept.stopped():
             again = self._trial.alone(self._contestant(trial)).time
         apart = again.median_ms / report.time.median_ms - 1
         report.notes.append(f"timed in two workers, {abs(apart):.2%} apart")
@@ -162,7 +152,7 @@ class Measured:
     def _time(self, request: Request, report: Report, ours: Contestant) -> None:
         for kind in self._settings.baselines:
             if report.baseline[kind] is None:
-                with report.step(f"baseline {kind}"):
+                with report.step(f"baseline {kind}"), self._kept.stopped():
                     report.baseline[kind] = self._baseline(request.task, kind, report)
         with report.step("opponent"):
             apart = self._apart(request, ours)
@@ -187,7 +177,7 @@ class Measured:
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=report.evidence["autotune"])
         first = self._trial.series(ours)
-        self._release_except("", "")
+        self._kept.release_except()
         try:
             with self._started(request.task, request.incumbent) as contestant:
                 theirs = self._trial.series(contestant)
@@ -198,29 +188,30 @@ class Measured:
             again = self._trial.series(contestant)
         return self._trial.compare(first, theirs, again, request.incumbent.digest)
 
-    def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Held | None) -> Outcome:
-        if incumbent is not None:
+    def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Contestant | None) -> Outcome:
+        named = request.incumbent
+        if named is not None and incumbent is not None:
             fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
             try:
-                return self._trial.against(ours, incumbent.contestant, incumbent.digest, request.min_gain, fresh)
+                return self._trial.against(ours, incumbent, named.digest, request.min_gain, fresh)
             except IncumbentFailure as error:
                 report.notes.append(f"the incumbent failed while it was timed: {error}")
-                self._release_except(request.digest, request.task.digest)
+                self._kept.release_except(request.digest, request.task.digest)
         return self._trial.alone(ours)
 
-    def _incumbent(self, request: Request, report: Report) -> Held | None:
+    def _incumbent(self, request: Request, report: Report) -> Contestant | None:
         """The incumbent's worker: kept from before, or started with its tuned configuration and checked once."""
         named = request.incumbent
         if named is None or named.digest == request.digest:
             return None
-        for held in self._held:
-            if held.digest == named.digest:
-                return held
+        if kept := self._kept.find(named.digest):
+            return kept
         try:
-            return self._hold(named.digest, self._once_more(request.task, named))
+            examination = self._once_more(request.task, named)
         except (WorkerFailure, Mismatch, Violation) as error:
             report.notes.append(f"the incumbent could not be run for comparison: {error}")
             return None
+        return self._kept.hold(named.digest, examination, self._contestant(examination))
 
     @contextmanager
     def _fresh_pair(self, request: Request, autotune: dict[str, object]) -> Iterator[Pair]:
@@ -231,7 +222,11 @@ class Measured:
         """
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=autotune)
-        with self._started(request.task, candidate) as ours, self._started(request.task, request.incumbent) as theirs:
+        with (
+            self._kept.stopped(),
+            self._started(request.task, candidate) as ours,
+            self._started(request.task, request.incumbent) as theirs,
+        ):
             yield ours, theirs
 
     @contextmanager
@@ -278,18 +273,6 @@ class Measured:
     def _contestant(self, examination: Examination) -> Contestant:
         settings = self._settings
         return Contestant(examination, settings.timer, self._l2_bytes, settings.limits.forward_s, self._control)
-
-    def _hold(self, digest: str, examination: Examination) -> Held:
-        self._held.append(Held(digest, examination.task.digest, examination, self._contestant(examination)))
-        return self._held[-1]
-
-    def _release_except(self, digest: str, task: str) -> None:
-        """Close the kept workers but that of `digest`, the incumbent to be."""
-        keep = [held for held in self._held if held.digest == digest and held.task == task]
-        for held in self._held:
-            if held not in keep:
-                held.examination.close()
-        self._held = keep
 
 
 def _would_be_kept(request: Request, report: Report) -> bool:

@@ -58,5 +58,6 @@ def test_a_run_begins_with_the_draft_and_goes_on_by_the_rules(tmp_path: Path, na
     assert "first what torch.compile generates on this GPU, then the rules" in done.stdout
     assert ("No draft from torch.compile: Inductor leaves addmm" in done.stdout) is not drafted
     rows = json.loads(harness("leaderboard", "--task", name, "--json", folder=tmp_path).stdout)
-    assert "rules" in {row["proposer"] for row in rows}
+    # A draft that comes up to torch.compile's speed with one kernel leaves rules nothing to gain.
+    assert "rules" in {row["proposer"] for row in rows} or (drafted and "is left, below min_gain" in done.stdout)
     assert ("inductor" in {row["proposer"] for row in rows}) is drafted
