@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
@@ -24,6 +25,7 @@ from evaluator.oracle.timing.trial import CONFIRMING, LUCK
 from evaluator.request import Timer
 
 _SEED = 20
+_LIES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
 def main() -> None:
@@ -34,7 +36,15 @@ def main() -> None:
     given = parser.parse_args()
     body = json.loads(given.record.read_text())
     text = "\n".join(
-        [*_noise(body["records"]), "", *_power(body["records"], given.trials), "", *_audits(body["records"])]
+        [
+            *_noise(body["records"]),
+            "",
+            *_power(body["records"], given.trials),
+            "",
+            *_audits(body["records"]),
+            "",
+            *_lies(body["records"], given.trials),
+        ]
     )
     if given.markdown:
         given.markdown.write_text(text + "\n")
@@ -87,10 +97,35 @@ def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials:
     return share(recorded, rule, pairs, CONFIRMING, trials, random.Random(_SEED))
 
 
+def _lies(records: list[dict[str, Any]], trials: int) -> list[str]:
+    """Verdicts on claims that are so much below the truth, by sittings of a worker drawn with replacement."""
+    head = " | ".join(f"{lie:.0%} less" if lie else "the truth" for lie in _LIES)
+    lines = [f"| kernel | {head} | exact 95 % of the truth | sittings for it |", "|---|" + "---|" * (len(_LIES) + 2)]
+    for size, same in _groups(records, planted=0.0):
+        held = [([_sitting(audit) for audit in record["audits"]], record["claim_ms"]) for record in same]
+        verdicts = {lie: _tried(held, lie, trials) for lie in _LIES}
+        low, high = clopper_pearson(sum(convicted for convicted, _ in verdicts[0.0]), trials)
+        shares = (f"{mean(convicted for convicted, _ in found):.1%}" for found in verdicts.values())
+        needed = mean(sittings for _, sittings in verdicts[0.0])
+        lines.append(f"| {size} | {' | '.join(shares)} | {low:.2%} to {high:.2%} | {needed:.2f} |")
+    return lines
+
+
+def _tried(held: list[tuple[list[Audit], float]], lie: float, trials: int) -> list[tuple[bool, int]]:
+    """Of each verdict whether it convicts, and how many sittings it took."""
+    source = random.Random(_SEED)
+    found = []
+    for _ in range(trials):
+        sittings, claim_ms = source.choice(held)
+        audit, problem = convict(source.choice(sittings), [claim_ms * (1 - lie)], partial(source.choice, sittings))
+        found.append((bool(problem), len(audit.full_ms) // len(sittings[0].full_ms)))
+    return found
+
+
 def _audits(records: list[dict[str, Any]]) -> list[str]:
     """What the oracle's clock found beyond a worker's claim, of workers that do not lie."""
     lines = [
-        "| kernel | claim, us | sittings | they convict | verdicts | they convict | exact 95 % | beyond it, us |",
+        "| kernel | claim, us | sittings | leave doubt | verdicts | they convict | exact 95 % | beyond it, us |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for size, same in _groups(records, planted=0.0):
@@ -98,7 +133,7 @@ def _audits(records: list[dict[str, Any]]) -> list[str]:
         claims = [record["claim_ms"] for record in same]
         both = list(zip(sittings, claims, strict=True))
         excess = [(each.forward_ms - claim) * each.forwards * 1e3 for held, claim in both for each in held]
-        alone = sum(bool(each.undercut([claim])) for held, claim in both for each in held)
+        alone = sum(each.doubts([claim]) for held, claim in both for each in held)
         verdicts = [word for held, claim in both for word in _convictions(held, claim)]
         low, high = clopper_pearson(sum(verdicts), len(verdicts))
         lines.append(

@@ -135,7 +135,7 @@ class Contestant:
         return self.audit
 
     def undercut(self, claims_ms: Sequence[float]) -> str:
-        """Empty, or how these claims contradict the oracle's clock; where that proves no lie, by one sitting.
+        """Empty, or how these claims contradict the oracle's clock, by as many sittings as that takes.
 
         Args:
             claims_ms: what goes into a result, and nothing else: a liar would tell the truth where it does not count.
@@ -146,8 +146,6 @@ class Contestant:
         assert self.audit is not None
         if self._suit(claimed(claims_ms)):
             self.take_audit()
-        if self.not_captured:
-            return self.audit.undercut(claims_ms)
         self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
         return problem
 

@@ -76,12 +76,20 @@ def test_a_machine_that_is_busy_now_and_then_convicts_nobody() -> None:
 
 
 def test_a_machine_that_was_busy_for_a_sitting_acquits_no_liar() -> None:
-    noisy = sitting(1.0, 0.1, 2.0, 1.2)
+    noisy = sitting(1.0, 0.1, 3.0, 2.2)
     assert noisy.undercut([0.7]) == "", "by itself it says nothing"
     assert Seated(sitting(1.0), noisy, sitting(1.0), sitting(1.0)).undercut([0.7])
 
 
-def test_where_the_clock_proves_no_lie_there_is_one_sitting() -> None:
+def test_what_one_sitting_leaves_in_doubt_takes_another() -> None:
+    within = Seated(sitting(0.74), sitting(0.7))
+    assert within.undercut([0.7]) == ""
+    assert not within.left
+    beyond = Seated(*[sitting(0.77)] * 4)
+    assert beyond.undercut([0.7])
+    assert not beyond.left
+
+
+def test_where_no_lie_can_be_proved_a_busy_moment_is_not_taken_for_the_time_either() -> None:
     contestant = Seated(sitting(0.82), sitting(0.7), not_captured="it allocates")
-    assert contestant.undercut([0.7])
-    assert len(contestant.left) == 1
+    assert contestant.undercut([0.7]) == ""
