@@ -3,9 +3,9 @@
     python -m benchmarks.live_decisions OUT.json [--null N] [--planted N] [--markdown OUT.md]
 
 Where `benchmarks.record_timing` records rounds for decisions that are taken offline, this asks the evaluator for whole
-verdicts. The kernels are those of the record; the one to beat does so many rows more, which nobody asked for, that a
-gain is there to be found. Both are right, and every decision has workers of its own. OUT.json is written after each
-decision and gone on with, so that a machine which is there for minutes will do.
+verdicts. The kernels are those of the record that stream; the one to beat does so many rows more, which nobody asked
+for, that a gain is there to be found. Both are right, and every decision has workers of its own. OUT.json is written
+after each decision and gone on with, so that a machine which is there for minutes will do.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.record_timing import CONF, SIZES, task_of
+from benchmarks.kernels import CONF, STREAMING
 from evaluator.catalog import load_gpus
 from evaluator.devices import choose, detect
 from evaluator.gpus import Gpu
@@ -98,7 +98,7 @@ class Live:
         request = Request(
             source=source,
             digest=_digest(source),
-            task=task_of(size, SIZES[size]),
+            task=STREAMING[size].task(),
             target=self._gpu,
             incumbent=incumbent,
             thorough=False,
@@ -123,7 +123,7 @@ class Live:
 
 def _code(size: str, more: float, remark: str) -> str:
     """The kernel with so many rows more, as a share of its own: of other memory, at each call of another part of it."""
-    return f"# {remark}\n" + CANDIDATE.format(more=round(SIZES[size] * more))
+    return f"# {remark}\n" + CANDIDATE.format(more=round(STREAMING[size].rows * more))
 
 
 def _digest(source: str) -> str:
@@ -140,7 +140,9 @@ def table(rows: Iterable[dict[str, Any]]) -> list[str]:
     groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["planted"], row["size"]), []).append(row)
-    for (planted, size), same in sorted(groups.items(), key=lambda item: (item[0][0], list(SIZES).index(item[0][1]))):
+    for (planted, size), same in sorted(
+        groups.items(), key=lambda item: (item[0][0], list(STREAMING).index(item[0][1]))
+    ):
         gains = [row["gain"] for row in same if row["gain"]]
         hits = sum(row["accepted"] for row in same)
         low, high = clopper_pearson(hits, len(same))
@@ -174,7 +176,7 @@ def main() -> int:
         live = Live(evaluator, target.gpu)
         for index in range(max(given.null, given.planted)):
             for planted in PLANTED:
-                for size in SIZES:
+                for size in STREAMING:
                     if index >= (given.planted if planted else given.null) or (size, planted, index) in done:
                         continue
                     body["rows"].append(live.decide(size, planted, index))

@@ -2,9 +2,9 @@
 
     python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N] [--sittings N]
 
-A pair is two new sandboxed workers for one kernel (short, medium or long) that copies and scales rows; a gain is
-planted by doing proportionally fewer rows. What is written are the log ratios of every round, and several sittings of
-the audit clock with workers that do not lie. OUT.json is written after each pair and gone on with.
+A pair is two new sandboxed workers for one kernel of `benchmarks.kernels`; a gain is planted by doing proportionally
+fewer rows. What is written are the log ratios of every round, and several sittings of the audit clock with workers that
+do not lie. OUT.json is written after each pair and gone on with.
 `python -m benchmarks.resample_timing` makes tables of it.
 """
 
@@ -19,7 +19,8 @@ from pathlib import Path
 from statistics import mean, median, stdev
 from typing import Any
 
-from evaluator.catalog import load_gpus, load_tolerance
+from benchmarks.kernels import CONF, KERNELS
+from evaluator.catalog import load_gpus
 from evaluator.devices import choose, detect
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination
@@ -32,39 +33,8 @@ from evaluator.oracle.timing.control import Control
 from evaluator.oracle.timing.interleaving import Interleaving
 from evaluator.oracle.worker import WorkerHandle
 from evaluator.request import EvaluatorSettings
-from evaluator.tasks import Task
 
-CONF = Path(__file__).parents[1] / "conf"
-SIZES = {"short": 1344, "medium": 18_176, "long": 196_608}  # rows of 1024 float32: some 5, 50 and 500 us on an H100
 GAINS = (0.005, 0.01, 0.02, 0.05)
-
-REFERENCE = """
-import torch
-class Model(torch.nn.Module):
-    def forward(self, x):
-        return x * 2.0 + 1.0
-def get_inputs():
-    return [torch.randn({rows}, 1024)]
-def get_init_inputs():
-    return []
-"""
-
-CANDIDATE = """
-import torch
-import triton
-import triton.language as tl
-
-@triton.jit
-def scale(x_ptr, y_ptr, BLOCK: tl.constexpr):
-    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    tl.store(y_ptr + offsets, tl.load(x_ptr + offsets) * 2.0 + 1.0)
-
-class ModelNew(torch.nn.Module):
-    def forward(self, x):
-        y = torch.empty_like(x)
-        scale[({done},)](x, y, BLOCK=1024)
-        return y
-"""
 
 
 class Recorder:
@@ -87,7 +57,7 @@ class Recorder:
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
         self._canary = Canary()
         self.control = Control(self.worker, self._canary, self.settings.limits.forward_s)
-        self._tasks = {name: task_of(name, rows) for name, rows in SIZES.items()}
+        self._tasks = {name: kernel.task() for name, kernel in KERNELS.items()}
         self._references = {name: Reference(task.reference, name, "cuda") for name, task in self._tasks.items()}
         self._open: list[Examination] = []
         self.share: dict[str, float] = {}
@@ -98,9 +68,8 @@ class Recorder:
     def contestant(self, worker: WorkerHandle, size: str, fraction: float) -> Contestant:
         """The kernel of this size over a fraction of its rows, ready to be timed."""
         examination = Examination(self._tasks[size], self._references[size], worker, self.settings.limits)
-        rows = SIZES[size]
         self._open.append(examination)
-        examination.load(CANDIDATE.format(done=round(rows * fraction)), {})
+        examination.load(KERNELS[size].source(fraction), {})
         examination.exchange.prepare(copy.deepcopy(examination._model), 1)
         examination.exchange.fill(1)
         examination.exchange.forward(0, self.settings.limits.first_forward_s)
@@ -122,7 +91,7 @@ class Recorder:
 
     def learn_shares(self) -> None:
         """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
-        for size in SIZES:
+        for size in KERNELS:
             worker = self.worker()
             whole, half = (self._alone(self.contestant(worker, size, part)) for part in (1.0, 0.5))
             self.share[size] = 2 * (whole - half) / whole
@@ -137,12 +106,12 @@ class Recorder:
         if not self.share:
             self.learn_shares()
         # All start at once, and none while another is measured.
-        workers = [self.worker() for _ in range(2 * len(SIZES))]
+        workers = [self.worker() for _ in range(2 * len(KERNELS))]
         try:
             for worker in workers:
                 worker.wait_ready()
                 worker.freeze()  # as the service keeps those that wait
-            for size in SIZES:
+            for size in KERNELS:
                 ours, other = workers.pop(), workers.pop()
                 ours.thaw()
                 other.thaw()
@@ -194,15 +163,6 @@ class Recorder:
                 dataclasses.asdict(audit) | {"undercut": audit.undercut(found.theirs_ms)} for audit in audits
             ]
         return record
-
-
-def task_of(name: str, rows: int) -> Task:
-    return Task(
-        name=name,
-        reference=REFERENCE.format(rows=rows),
-        path=Path(f"{name}.py"),
-        tolerance=load_tolerance("standard", CONF),
-    )
 
 
 def main() -> None:
