@@ -15,7 +15,7 @@ from evaluator.verdict import Status, Verdict
 from tests.adversarial.case import TASK, Case, candidate
 
 CONF = Path(__file__).parents[2] / "conf"
-LIMITS = Limits(first_forward_s=20, forward_s=30, search_s=0, compile_s=60, memory_gb=3.0, processes=160, tmp_mb=256)
+LIMITS = Limits(first_forward_s=30, forward_s=30, search_s=0, compile_s=60, memory_gb=3.0, processes=160, tmp_mb=256)
 HONEST_SHARE = 0.9
 """A time below this share of the honest candidate's is an advantage, and not noise."""
 
@@ -60,7 +60,7 @@ def on_gpu() -> Bench:
     target: Target = choose("auto", load_gpus(CONF), detect(), "auto")
     settings = EvaluatorSettings(
         baselines=(),
-        limits=LIMITS.model_copy(update={"memory_gb": 16.0, "start_s": 90.0, "first_forward_s": 30.0}),
+        limits=LIMITS.model_copy(update={"memory_gb": 16.0, "start_s": 90.0}),
         timer=Timer(rounds=5, max_seconds=0.5),
     )
     assert target.device is not None
