@@ -159,9 +159,7 @@ class Recorder:
         if gain == 0:
             audits = [theirs.take_audit() for _ in range(self._sittings)]
             record["claim_ms"] = claimed(found.theirs_ms)
-            record["audits"] = [
-                dataclasses.asdict(audit) | {"undercut": audit.undercut(found.theirs_ms)} for audit in audits
-            ]
+            record["audits"] = [dataclasses.asdict(audit) for audit in audits]
         return record
 
 
@@ -195,11 +193,10 @@ def _recorded(file: Path, device: str) -> list[dict[str, Any]]:
 
 def _tell(record: dict[str, Any]) -> None:
     ratios = record["log_ratios"]
-    convicted = [audit["undercut"] for audit in record.get("audits", []) if audit["undercut"]]
     print(
         f"{record['size']:6s} planted {record['planted']:.1%} found {-mean(ratios):+.3%} sd {stdev(ratios):.3%} "
         f"{record['theirs_us']:.2f} us slots {record['slots']} void {record['void']} dropped {record['dropped']} "
-        f"ready {record['ready_s']} s rounds {record['rounds_s']} s {record['not_captured']} {'; '.join(convicted)}",
+        f"ready {record['ready_s']} s rounds {record['rounds_s']} s {record['not_captured']}",
         flush=True,
     )
 

@@ -24,6 +24,9 @@ from evaluator.oracle.timing.sequential import Rule
 from evaluator.oracle.timing.trial import CONFIRMING, LUCK
 from evaluator.request import Timer
 
+Sittings = tuple[list[Audit], float]
+"""Of one worker, and the milliseconds that it claims."""
+
 _SEED = 20
 _LIES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
@@ -102,8 +105,7 @@ def _lies(records: list[dict[str, Any]], trials: int) -> list[str]:
     head = " | ".join(f"{lie:.0%} less" if lie else "the truth" for lie in _LIES)
     lines = [f"| kernel | {head} | exact 95 % of the truth | sittings for it |", "|---|" + "---|" * (len(_LIES) + 2)]
     for size, same in _groups(records, planted=0.0):
-        held = [([_sitting(audit) for audit in record["audits"]], record["claim_ms"]) for record in same]
-        verdicts = {lie: _tried(held, lie, trials) for lie in _LIES}
+        verdicts = {lie: _tried(_sittings(same), lie, trials) for lie in _LIES}
         low, high = clopper_pearson(sum(convicted for convicted, _ in verdicts[0.0]), trials)
         shares = (f"{mean(convicted for convicted, _ in found):.1%}" for found in verdicts.values())
         needed = mean(sittings for _, sittings in verdicts[0.0])
@@ -111,7 +113,7 @@ def _lies(records: list[dict[str, Any]], trials: int) -> list[str]:
     return lines
 
 
-def _tried(held: list[tuple[list[Audit], float]], lie: float, trials: int) -> list[tuple[bool, int]]:
+def _tried(held: list[Sittings], lie: float, trials: int) -> list[tuple[bool, int]]:
     """Of each verdict whether it convicts, and how many sittings it took."""
     source = random.Random(_SEED)
     found = []
@@ -129,12 +131,11 @@ def _audits(records: list[dict[str, Any]]) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for size, same in _groups(records, planted=0.0):
-        sittings = [[_sitting(audit) for audit in record["audits"]] for record in same]
-        claims = [record["claim_ms"] for record in same]
-        both = list(zip(sittings, claims, strict=True))
+        both = _sittings(same)
         excess = [(each.forward_ms - claim) * each.forwards * 1e3 for held, claim in both for each in held]
         alone = sum(each.doubts([claim]) for held, claim in both for each in held)
         verdicts = [word for held, claim in both for word in _convictions(held, claim)]
+        claims = [claim for _, claim in both]
         low, high = clopper_pearson(sum(verdicts), len(verdicts))
         lines.append(
             f"| {size} | {mean(claims) * 1e3:.2f} | {len(excess)} | {alone} | {len(verdicts)} | {sum(verdicts)} "
@@ -151,8 +152,14 @@ def _convictions(held: list[Audit], claim_ms: float) -> Iterator[bool]:
             yield bool(convict(next(left), [claim_ms], left.__next__)[1])
 
 
-def _sitting(audit: dict[str, Any]) -> Audit:
-    return Audit(audit["forwards"], tuple(audit["empty_ms"]), tuple(audit["full_ms"]))
+def _sittings(records: list[dict[str, Any]]) -> list[Sittings]:
+    return [
+        (
+            [Audit(audit["forwards"], tuple(audit["empty_ms"]), tuple(audit["full_ms"])) for audit in record["audits"]],
+            record["claim_ms"],
+        )
+        for record in records
+    ]
 
 
 def _groups(records: list[dict[str, Any]], planted: float) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -189,11 +189,12 @@ class Measured:
         return self._trial.compare(first, theirs, again, request.incumbent.digest)
 
     def _outcome(self, request: Request, report: Report, ours: Contestant, incumbent: Contestant | None) -> Outcome:
-        named = request.incumbent
-        if named is not None and incumbent is not None:
+        if incumbent is not None:
+            assert request.incumbent is not None
+            digest = request.incumbent.digest
             fresh = partial(self._fresh_pair, request, report.evidence["autotune"])
             try:
-                return self._trial.against(ours, incumbent, named.digest, request.min_gain, fresh)
+                return self._trial.against(ours, incumbent, digest, request.min_gain, fresh)
             except IncumbentFailure as error:
                 report.notes.append(f"the incumbent failed while it was timed: {error}")
                 self._kept.release_except(request.digest, request.task.digest)

@@ -35,11 +35,6 @@ class Audit:
         """One forward as the oracle saw it, the quickest of all audits."""
         return max(0.0, min(self.full_ms) - median(self.empty_ms)) / self.forwards
 
-    @property
-    def allowance_ms(self) -> float:
-        """By how much a claim for one forward may lie below `forward_ms`, besides its share."""
-        return _LATENCY_MS / self.forwards
-
     def doubts(self, claims_ms: Sequence[float]) -> bool:
         """Whether the claims lie so far below the clock that one more sitting might convict."""
         claim = claimed(claims_ms)
@@ -48,15 +43,17 @@ class Audit:
     def undercut(self, claims_ms: Sequence[float]) -> str:
         """Empty, or how the claims contradict the clock."""
         claim = claimed(claims_ms)
-        if self.forward_ms - claim <= self._allowed(claim):
+        allowed = self._allowed(claim)
+        if self.forward_ms - claim <= allowed:
             return ""
         return (
             f"it claims {claim:.4g} ms a forward, which took at least {self.forward_ms:.4g} ms on the oracle's clock "
-            f"(allowance {self._allowed(claim):.2g} ms)"
+            f"(allowance {allowed:.2g} ms)"
         )
 
     def _allowed(self, claim_ms: float) -> float:
-        return claim_ms * _SHARE + self.allowance_ms
+        """By how much a claim for one forward may lie below `forward_ms`."""
+        return claim_ms * _SHARE + _LATENCY_MS / self.forwards
 
 
 def claimed(claims_ms: Sequence[float]) -> float:

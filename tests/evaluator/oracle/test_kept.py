@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from evaluator.oracle.kept import Kept
+from evaluator.oracle.worker import WorkerFailure
 
 from .timing.quiet import Claimant
 
@@ -42,3 +43,15 @@ def test_all_are_stopped_while_others_are_measured_and_go_on_whatever_happens() 
     with pytest.raises(ValueError, match="measuring failed"):
         measure()
     assert not any(each.frozen for each in contestants)
+
+
+def test_one_that_does_not_come_to_rest_leaves_no_other_stopped() -> None:
+    keep, (first, second), _ = kept(("a", "t"), ("b", "t"))
+
+    def restless() -> None:
+        raise WorkerFailure("failed", "it can't be stopped")
+
+    second.worker.freeze = restless  # type: ignore[method-assign]
+    with pytest.raises(WorkerFailure, match="can't be stopped"), keep.stopped():
+        pytest.fail("nothing may be measured beside it")
+    assert not first.frozen
