@@ -8,6 +8,14 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 Category = Literal["single", "fusion", "network"]
 
+CUT_RTOL = 1.5e-3
+"""Relative error that a product may have whose factors were cut to TF32's 10 bits of mantissa, where that is permitted.
+
+Cutting loses half a unit in the last place of each factor on average, at most 2**-11 of it, and always towards zero: a
+sum of such products is off by up to 2**-10, where rounded factors, torch's own, err both ways. Triton cuts on Hopper
+(triton-lang/triton issue 4574). A result that was rounded to bfloat16 is off by up to 2**-8.
+"""
+
 
 class Tolerance(BaseModel):
     """When an output counts as right. docs/decisions/0004 has the reasons.
@@ -40,7 +48,7 @@ class Precision(BaseModel):
     """Global numeric switches, set identically in the oracle, the baselines and the worker (torch's defaults).
 
     `allow_reduced` permits TF32 and 16-bit arithmetic in a float32 task, to the baselines as well: torch's own
-    products then run in TF32 too (P10).
+    products then run in TF32 too (P10). Outputs may then be off by CUT_RTOL (`Task.bounds`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +90,13 @@ class Task(BaseModel):
     torch_ops: tuple[str, ...] = ()  # torch operators that may do part of the arithmetic: see oracle.operators; or any
     aliasing: Literal["forbidden", "allowed"] = "forbidden"  # may outputs share memory with inputs or earlier outputs?
     start: str = ""  # source text of the starting candidate; empty if there is none (the draft stage makes one)
+
+    @property
+    def bounds(self) -> Tolerance:
+        """The tolerance that outputs are judged by: with permission, as wide as reduced precision needs."""
+        if not self.precision.allow_reduced or self.tolerance.rule == "allclose":
+            return self.tolerance
+        return self.tolerance.model_copy(update={"rtol": max(self.tolerance.rtol, CUT_RTOL)})
 
     @property
     def digest(self) -> str:

@@ -135,7 +135,7 @@ class Examination:
             WorkerFailure: the candidate failed.
         """
         set_precision(self.task.precision.model_dump())
-        comparison = Comparison(self.task.tolerance)
+        comparison = Comparison(self.task.bounds)
         self.exchange.prepare(copy.deepcopy(self._model), fresh_seed())
         for distribution in self._judge.schedule(draws, comparison, self._effort.derived_s):
             self._draw(comparison, Draw(distribution, fresh_seed()))

@@ -189,7 +189,7 @@ def wrong_tile(examination: Examination, wrong: Wrong) -> WrongTile | None:
     expected = examination.expected(wrong.draw)
     if expected is None or expected.rows is not None:
         return None
-    tolerance, derived = examination.task.tolerance, wrong.draw.distribution != "own"
+    tolerance, derived = examination.task.bounds, wrong.draw.distribution != "own"
     for index, (got, truth, own) in enumerate(zip(wrong.outputs, expected.truth, expected.own, strict=True)):
         mask = wrong_elements(tolerance, got, truth, own, derived)
         if bool(mask.any()):

@@ -102,7 +102,7 @@ class Judge:
 
     def confirm(self, model: torch.nn.Module, inputs: list[Any], got: list[torch.Tensor], of: str) -> Comparison:
         """Outputs for inputs that were made elsewhere; `of` says in messages what they are outputs of."""
-        comparison = Comparison(self._task.tolerance)
+        comparison = Comparison(self._task.bounds)
         expected = expect(self._reference, model, lambda: _copies(inputs), self._memory_cap_gb)
         self.compare(comparison, expected, got, "", of)
         return comparison

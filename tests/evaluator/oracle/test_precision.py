@@ -13,6 +13,7 @@ from evaluator.verdict import KernelFacts, NumericError
 
 CONF = Path(__file__).parents[3] / "conf"
 DEFAULTS = Precision()
+PERMITTING = Precision(allow_reduced=True)
 PLAIN = (KernelFacts(name="plain"),)
 TENSOR_CORES = (KernelFacts(name="product", precision=("tf32",)),)
 
@@ -64,10 +65,9 @@ def test_what_the_reference_loses_anybody_may_lose() -> None:
 
 
 def test_the_tasks_permission_is_the_baselines_too() -> None:
-    permitting = Precision(allow_reduced=True)
-    assert (permitting.float32_matmul, permitting.cudnn_allow_tf32) == ("high", True)
+    assert (PERMITTING.float32_matmul, PERMITTING.cudnn_allow_tf32) == ("high", True)
     assert Precision(allow_reduced=True, float32_matmul="highest").float32_matmul == "highest"
-    text, refused = finding(task(precision=permitting), True, product(torch.float16), TENSOR_CORES)
+    text, refused = finding(task(precision=PERMITTING), True, product(torch.float16), TENSOR_CORES)
     assert text
     assert not refused
 
@@ -83,3 +83,36 @@ def test_rounded_outputs_need_no_witness_in_the_code() -> None:
     text, refused = finding(task(), True, comparison.result(), PLAIN)
     assert "rounded to float16" in text
     assert refused
+
+
+def kept_bits(tensor: torch.Tensor, half: int) -> torch.Tensor:
+    """Cut to TF32's 10 bits of mantissa, after adding half of what is cut off (0x1000) or nothing."""
+    return ((tensor.view(torch.int32) + half) & ~0x1FFF).view(torch.float32)
+
+
+def allowed(asked: Task, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> bool:
+    comparison = Comparison(asked.bounds, "shifted")
+    comparison.add("output 0", got, truth, own)
+    return comparison.problem == ""
+
+
+@pytest.mark.parametrize("policy", ["strict", "standard"])
+def test_whoever_permits_tf32_permits_factors_that_were_cut_to_it(policy: str) -> None:
+    """Where all terms have one sign, as on shifted inputs, what was cut off adds up; what was rounded off does not."""
+    generator = torch.Generator().manual_seed(3)
+    left, right = (256 + torch.randn(shape, generator=generator) for shape in ((64, 2048), (2048, 64)))
+    truth = left.double() @ right.double()
+    rounded, cut = ((kept_bits(left, half).double() @ kept_bits(right, half).double()).float() for half in (0x1000, 0))
+    assert 6e-4 < float((1 - cut / truth).mean()) < 9e-4  # 7.8e-4 on an H100
+    assert allowed(task(policy, PERMITTING), cut, truth, rounded)
+    assert not allowed(task(policy), cut, truth, rounded)
+
+
+@pytest.mark.parametrize("policy", ["strict", "standard", "approx"])
+def test_permission_does_not_reach_as_far_as_bfloat16(policy: str) -> None:
+    truth = torch.randn(4096, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    assert not allowed(task(policy, PERMITTING), truth.bfloat16().float(), truth, truth.float())
+
+
+def test_the_published_rule_is_the_same_with_and_without_permission() -> None:
+    assert task("kernelbench", PERMITTING).bounds == load_tolerance("kernelbench", CONF)
