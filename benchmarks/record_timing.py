@@ -1,6 +1,7 @@
 """Records rounds of fresh pairs of workers on this machine's GPU: the same kernel twice, and with planted gains.
 
     python -m benchmarks.record_timing OUT.json [--pairs N] [--planted N] [--rounds N] [--sittings N]
+                                       [--kernels NAME ...] [--transport ipc|pinned]
 
 A pair is two new sandboxed workers for one kernel of `benchmarks.kernels`; a gain is planted by doing proportionally
 fewer rows. What is written are the log ratios of every round, and several sittings of the audit clock with workers that
@@ -13,15 +14,16 @@ import copy
 import dataclasses
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from statistics import mean, median, stdev
-from typing import Any
+from typing import Any, get_args
 
 from benchmarks.kernels import CONF, KERNELS
 from evaluator.catalog import load_gpus
 from evaluator.devices import choose, detect
+from evaluator.oracle.buffers import Transport
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.lock import hold
@@ -42,9 +44,11 @@ class Recorder:
 
     Args:
         sittings: of the audit clock, for each pair of equals.
+        kernels: names of those that are recorded.
+        transport: of tensors between oracle and workers.
     """
 
-    def __init__(self, sittings: int) -> None:
+    def __init__(self, sittings: int, kernels: Sequence[str], transport: Transport) -> None:
         target = choose("auto", load_gpus(CONF), detect(), "auto")
         if target.device is None:
             raise SystemExit("there is no GPU here to record on")
@@ -54,10 +58,11 @@ class Recorder:
         self._sittings = sittings
         self.device = target.device
         self._confinement = Confinement(self.settings.limits, target.gpu, target.device)
+        self._confinement.transport = transport
         self._l2_bytes = int(torch.cuda.get_device_properties(0).L2_cache_size)
         self._canary = Canary()
         self.control = Control(self.worker, self._canary, self.settings.limits.forward_s)
-        self._tasks = {name: kernel.task() for name, kernel in KERNELS.items()}
+        self._tasks = {name: KERNELS[name].task() for name in kernels}
         self._references = {name: Reference(task.reference, name, "cuda") for name, task in self._tasks.items()}
         self._open: list[Examination] = []
         self.share: dict[str, float] = {}
@@ -87,11 +92,12 @@ class Recorder:
     def describe(self) -> dict[str, Any]:
         """What was measured on, and with which settings."""
         timer = self.settings.timer.model_dump(mode="json")
-        return {"device": self.device.name, "driver": self.device.driver, "timer": timer}
+        machine = {"device": self.device.name, "driver": self.device.driver}
+        return machine | {"transport": self._confinement.transport, "timer": timer}
 
     def learn_shares(self) -> None:
         """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
-        for size in KERNELS:
+        for size in self._tasks:
             worker = self.worker()
             whole, half = (self._alone(self.contestant(worker, size, part)) for part in (1.0, 0.5))
             self.share[size] = 2 * (whole - half) / whole
@@ -106,12 +112,12 @@ class Recorder:
         if not self.share:
             self.learn_shares()
         # All start at once, and none while another is measured.
-        workers = [self.worker() for _ in range(2 * len(KERNELS))]
+        workers = [self.worker() for _ in range(2 * len(self._tasks))]
         try:
             for worker in workers:
                 worker.wait_ready()
                 worker.freeze()  # as the service keeps those that wait
-            for size in KERNELS:
+            for size in self._tasks:
                 ours, other = workers.pop(), workers.pop()
                 ours.thaw()
                 other.thaw()
@@ -170,9 +176,11 @@ def main() -> None:
     parser.add_argument("--planted", type=int, default=6, help="so many of them with planted gains as well")
     parser.add_argument("--rounds", type=int, default=24, help="of each comparison without a gain; others half of it")
     parser.add_argument("--sittings", type=int, default=4, help="of the audit clock, for each pair of equals")
+    parser.add_argument("--kernels", nargs="+", choices=KERNELS, default=list(KERNELS))
+    parser.add_argument("--transport", choices=get_args(Transport), default="ipc", help="how tensors cross")
     given = parser.parse_args()
-    recorder = Recorder(given.sittings)
-    records = _recorded(given.out, recorder.device.name)
+    recorder = Recorder(given.sittings, given.kernels, given.transport)
+    records = _recorded(given.out, recorder.describe())
     with hold(recorder.device.uuid, lambda: print("waiting for another run to leave the GPU", flush=True)):
         for index in range(1 + max((record["pair"] for record in records), default=-1), given.pairs):
             gains = (0.0, *(GAINS if index < given.planted else ()))
@@ -181,13 +189,14 @@ def main() -> None:
     recorder.control.close()
 
 
-def _recorded(file: Path, device: str) -> list[dict[str, Any]]:
-    """What an earlier call recorded; it is gone on with."""
+def _recorded(file: Path, machine: dict[str, Any]) -> list[dict[str, Any]]:
+    """What an earlier call recorded in the same way; it is gone on with."""
     if not file.exists():
         return []
     body = json.loads(file.read_text())
-    if body["device"] != device:
-        raise SystemExit(f"{file} holds rounds of another GPU, {body['device']}")
+    for key in ("device", "transport"):
+        if body[key] != machine[key]:
+            raise SystemExit(f"{file} holds rounds with another {key}, {body[key]}")
     return list(body["records"])
 
 

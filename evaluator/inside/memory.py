@@ -59,8 +59,8 @@ def device_bytes(address: int, size: int) -> torch.Tensor:
 class Loans:
     """The buffers that this worker was lent, opened once and kept by id.
 
-    On a GPU without CUDA IPC they lie in host memory. Arguments of forwards are then copies on the GPU, made once for
-    each buffer, so that new contents come to the same address.
+    On a GPU without CUDA IPC they lie in host memory. What forwards read, and where the outputs of a ring are
+    collected, are then copies on the GPU, made once for each buffer, so that new contents come to the same address.
     """
 
     def __init__(self, device: str = "cpu") -> None:
@@ -95,19 +95,29 @@ class Loans:
 
     def argument(self, place: dict[str, Any]) -> torch.Tensor:
         """The tensor at `place` on this worker's device, with its contents as they are now."""
+        here = self.here(place)
+        return here.copy_(self.tensor(place)) if place["buffer"] in self._staged else here
+
+    def here(self, place: dict[str, Any]) -> torch.Tensor:
+        """What stands on this worker's device for the lent memory at `place`; `send` brings it to the oracle."""
         lent = self._bytes[place["buffer"]]
         if lent.device.type == self._device:
             return view(lent, place)
         if place["buffer"] not in self._staged:
-            self._staged[place["buffer"]] = torch.empty_like(lent, device=self._device)
-        staged = view(self._staged[place["buffer"]], place)
-        return staged.copy_(view(lent, place))
+            self._staged[place["buffer"]] = lent.to(self._device)
+        return view(self._staged[place["buffer"]], place)
 
     def refresh(self, numbers: Iterable[int]) -> None:
         """Bring what the oracle has written since to the arguments that were made of these buffers."""
         for number in numbers:
             if number in self._staged:
                 self._staged[number].copy_(self._bytes[number])
+
+    def send(self, numbers: Iterable[int]) -> None:
+        """Bring what stands for these buffers to the oracle: one copy for each, enqueued on a GPU."""
+        for number in numbers:
+            if number in self._staged:
+                self._bytes[number].copy_(self._staged[number], non_blocking=True)
 
     def give_back(self, places: list[dict[str, Any]]) -> None:
         """Show the oracle what became of the arguments at `places`: a forward may have written to them."""

@@ -160,15 +160,19 @@ class Session:
             {"shape": list(tensor.shape), "dtype": tree.dtype_name(tensor.dtype), "device": tensor.device.type}
             for tensor in tensors
         ]
-        for target, source in self.fitting(tensors, self.targets(places)):
+        for target, source in self.fitting(tensors, [self._loans.tensor(place) for place in places]):
             target.copy_(source)
         if self.device == "cuda":
             torch.cuda.synchronize()
         return {"structure": structure, "outputs": claims}
 
-    def targets(self, places: list[dict[str, Any]]) -> list[torch.Tensor]:
-        """The oracle's receiving buffers at `places`."""
-        return [self._loans.tensor(place) for place in places]
+    def receivers(self, places: list[dict[str, Any]]) -> list[torch.Tensor]:
+        """Where on the device to put outputs for the oracle's buffers at `places`; `send` brings them there."""
+        return [self._loans.here(place) for place in places]
+
+    def send(self, numbers: set[int]) -> None:
+        """Bring what was put into the receivers of these buffers to the oracle."""
+        self._loans.send(numbers)
 
     def fitting(self, value: Any, targets: list[torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Receiving buffer and output, for every output whose shape and dtype are those of its buffer."""

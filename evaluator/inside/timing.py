@@ -23,7 +23,8 @@ Delivery = tuple[torch.Tensor, torch.Tensor]
 
 class Runnable(Protocol):
     def arguments(self, encoded: Any, places: list[dict[str, Any]]) -> list[Any]: ...
-    def targets(self, places: list[dict[str, Any]]) -> list[torch.Tensor]: ...
+    def receivers(self, places: list[dict[str, Any]]) -> list[torch.Tensor]: ...
+    def send(self, numbers: set[int]) -> None: ...
     def call(self, arguments: list[Any]) -> Any: ...
     def fitting(self, value: Any, targets: list[torch.Tensor]) -> list[Delivery]: ...
 
@@ -40,8 +41,9 @@ class Stopwatch:
     def __init__(self, model: Runnable, slots: list[dict[str, Any]], encoded: Any, flush_bytes: int) -> None:
         self._model = model
         self._arguments = [model.arguments(encoded, slot["inputs"]) for slot in slots]
-        self._targets = [model.targets(slot["outputs"]) for slot in slots]
+        self._receivers = [model.receivers(slot["outputs"]) for slot in slots]
         self.input_buffers = {place["buffer"] for slot in slots for place in slot["inputs"]}
+        self._output_buffers = {place["buffer"] for slot in slots for place in slot["outputs"]}
         self._flush = torch.zeros(flush_bytes // 4, dtype=torch.float32, device="cuda")
         self._sink = torch.zeros((), dtype=torch.float32, device="cuda")
         self._outputs: list[Any] = []
@@ -110,11 +112,12 @@ class Stopwatch:
         """Go once around the ring and hand all outputs over."""
         self._round()
         if self._graph is None or self._hand_over is None:
-            pairs = zip(self._outputs, self._targets, strict=True)
-            deliveries = [each for value, targets in pairs for each in self._model.fitting(value, targets)]
+            pairs = zip(self._outputs, self._receivers, strict=True)
+            deliveries = [each for value, receivers in pairs for each in self._model.fitting(value, receivers)]
             # A graph's outputs stay where they are, so that copying them can be one as well.
             self._hand_over = copying(deliveries, as_graph=self._graph is not None)
         self._hand_over()
+        self._model.send(self._output_buffers)
         torch.cuda.synchronize()
 
     def _single(self) -> None:
@@ -134,7 +137,7 @@ class Stopwatch:
 
 
 def copying(deliveries: Sequence[Delivery], as_graph: bool) -> Callable[[], Any]:
-    """What makes all these copies, again and again; as one CUDA graph where that is wanted and both ends are on a GPU.
+    """What makes all these copies, again and again; on a GPU as one CUDA graph where that is wanted.
 
     What the host needs to enqueue many copies would pass while forwards run, and hide as much of their time from the
     oracle's clock.
@@ -143,7 +146,7 @@ def copying(deliveries: Sequence[Delivery], as_graph: bool) -> Callable[[], Any]
         return lambda: None
     targets, sources = zip(*deliveries, strict=True)
     copy = partial(torch._foreach_copy_, targets, sources)
-    if not as_graph or not all(target.is_cuda for target in targets):
+    if not as_graph:
         return copy
     copy()
     torch.cuda.synchronize()

@@ -172,7 +172,8 @@ class Loan:
 class Room:
     """Memory that is the oracle's own, for one copy after the other of the same places, out of the worker's reach.
 
-    It is taken once and each buffer copied in one piece, so that a copy costs what the copying does.
+    It is taken once and each buffer copied in one piece, so that a copy costs what the copying does. Outputs
+    are handed over as a worker does it: collected on the device, and sent from there if lent memory is elsewhere.
 
     Args:
         lent: the buffers of `places`, all as uint8.
@@ -193,8 +194,10 @@ class Room:
         self._own = {number: torch.empty_like(raw, device=device) for number, raw in lent.items()}
         away = [raw for raw in inputs.values() if raw.device.type != device]
         self._staged = [(torch.empty_like(raw, device=device), raw) for raw in away]
-        targets = [view(lent[place["buffer"]], place) for place in places]
-        self._hand_over = copying(list(zip(targets, self.tensors(), strict=True)), as_graph=device == "cuda")
+        self._received = {number: raw.to(device) for number, raw in lent.items() if raw.device.type != device}
+        receiving = {**lent, **self._received}
+        receivers = [view(receiving[place["buffer"]], place) for place in places]
+        self._hand_over = copying(list(zip(receivers, self.tensors(), strict=True)), as_graph=device == "cuda")
 
     def hand_over(self) -> None:
         """Copy what a worker that runs its forwards copies besides; on a GPU this is enqueued.
@@ -204,6 +207,8 @@ class Room:
         for staged, lent in self._staged:
             staged.copy_(lent)
         self._hand_over()
+        for number, received in self._received.items():
+            self._lent[number].copy_(received, non_blocking=True)
 
     def fill(self) -> None:
         """Copy what the lent memory holds now, and wait until that is done."""

@@ -54,9 +54,10 @@ def test_times_are_of_device_memory(evaluator: Evaluator, target: Target) -> Non
 def test_a_slower_incumbent_is_beaten(evaluator: Evaluator, target: Target) -> None:
     slow = candidate(MODEL.replace(FORWARD, "        for _ in range(3): out = out.clone()\n" + FORWARD))
     assert judge(evaluator, target, slow).status is Status.VERIFIED
-    gain = judge(evaluator, target, candidate(), slow).gain
-    assert gain is not None
-    assert gain.low > 0.1
+    verdict = judge(evaluator, target, candidate(), slow)
+    assert (verdict.status, verdict.reason) == (Status.VERIFIED, "")
+    assert verdict.gain is not None, verdict.evidence.notes
+    assert verdict.gain.low > 0.1
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,26 @@ def test_a_pinned_ring_costs_the_oracle_the_copies_of_inputs_as_well() -> None:
     loan.close()
 
 
+@pytest.mark.gpu
+def test_outputs_of_a_ring_are_collected_on_the_gpu_and_sent_in_one_copy() -> None:
+    torch.zeros(1, device="cuda")
+    loan = Loan("cuda", "pinned")
+    places = loan.pack([torch.zeros(5)] * 3)
+    loan.poison(places[0])
+    message, fds = loan.announcement()
+    loans = Loans("cuda")
+    loans.open(message["buffers"], tuple(os.dup(fd) for fd in fds))
+    for number in (0, 2):
+        loans.here(places[number]).fill_(number)
+    assert loans.here(places[0]).device.type == "cuda"
+    loans.send({place["buffer"] for place in places})
+    torch.cuda.synchronize()
+    assert [float(loan.tensor(place)[0]) for place in (places[0], places[2])] == [0.0, 2.0]
+    assert loan.tensor(places[1]).isnan().all(), "what nobody put there shows"
+    loans.close()
+    loan.close()
+
+
 def lend(loan: Loan, like: torch.Tensor, device: str) -> tuple[Loan, Loans, dict[str, object]]:
     place = loan.place(like)
     message, fds = loan.announcement()
