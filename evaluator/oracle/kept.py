@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.worker import WorkerFailure
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,30 @@ class Kept:
         self._held = keep
 
     @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Stop all of them while others are measured: what a candidate leaves running would slow those down.
+    def stopped(self, candidate: str) -> Iterator[None]:
+        """Stop all of them while others are measured: what they leave running would slow those down.
+
+        One that does not come to rest is ended, which is no fault of the candidate's, unless it is that itself.
+
+        Args:
+            candidate: the digest of the one that is judged.
 
         Raises:
-            WorkerFailure: one does not come to rest.
+            WorkerFailure: the candidate does not come to rest.
         """
         try:
-            for held in self._held:
-                held.contestant.worker.freeze()
+            for held in tuple(self._held):
+                self._stop(held, candidate)
             yield
         finally:
             for held in self._held:
                 held.contestant.worker.thaw()
+
+    def _stop(self, held: _Held, candidate: str) -> None:
+        try:
+            held.contestant.worker.freeze()
+        except WorkerFailure:
+            if held.digest == candidate:
+                raise
+            held.examination.close()
+            self._held.remove(held)

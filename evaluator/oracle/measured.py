@@ -132,7 +132,7 @@ class Measured:
         with report.step("integrity"):
             worker, tuned = self._workers.take(), report.evidence["autotune"]
             with Ablation(examination, worker, request.source, tuned, limits) as ablation:
-                self._time_again(report, ablation.trial)
+                self._time_again(request, report, ablation.trial)
                 ablation.whole()
                 integrity.read_claims(ablation.trial, NEGLIGIBLE)
                 integrity.read_flops(ablation.trial.exchange.claims[-1])
@@ -140,10 +140,10 @@ class Measured:
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
 
-    def _time_again(self, report: Report, trial: Examination) -> None:
+    def _time_again(self, request: Request, report: Report, trial: Examination) -> None:
         """What goes on the board comes from two workers, since a worker's time holds the luck of its memory."""
         assert report.time is not None
-        with self._workers.quiet(), self._kept.stopped():
+        with self._workers.quiet(), self._kept.stopped(request.digest):
             again = self._trial.alone(self._contestant(trial)).time
         apart = again.median_ms / report.time.median_ms - 1
         report.notes.append(f"timed in two workers, {abs(apart):.2%} apart")
@@ -152,7 +152,7 @@ class Measured:
     def _time(self, request: Request, report: Report, ours: Contestant) -> None:
         for kind in self._settings.baselines:
             if report.baseline[kind] is None:
-                with report.step(f"baseline {kind}"), self._kept.stopped():
+                with report.step(f"baseline {kind}"), self._kept.stopped(request.digest):
                     report.baseline[kind] = self._baseline(request.task, kind, report)
         with report.step("opponent"):
             apart = self._apart(request, ours)
@@ -224,7 +224,7 @@ class Measured:
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=autotune)
         with (
-            self._kept.stopped(),
+            self._kept.stopped(request.digest),
             self._started(request.task, candidate) as ours,
             self._started(request.task, request.incumbent) as theirs,
         ):

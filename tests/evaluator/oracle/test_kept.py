@@ -36,7 +36,7 @@ def test_all_are_stopped_while_others_are_measured_and_go_on_whatever_happens() 
     keep, contestants, _ = kept(("a", "t"), ("b", "t"))
 
     def measure() -> None:
-        with keep.stopped():
+        with keep.stopped("b"):
             assert all(each.frozen for each in contestants)
             raise ValueError("measuring failed")
 
@@ -45,13 +45,22 @@ def test_all_are_stopped_while_others_are_measured_and_go_on_whatever_happens() 
     assert not any(each.frozen for each in contestants)
 
 
-def test_one_that_does_not_come_to_rest_leaves_no_other_stopped() -> None:
+def restless() -> None:
+    raise WorkerFailure("failed", "it can't be stopped")
+
+
+def test_a_candidate_that_does_not_come_to_rest_leaves_no_other_stopped() -> None:
     keep, (first, second), _ = kept(("a", "t"), ("b", "t"))
-
-    def restless() -> None:
-        raise WorkerFailure("failed", "it can't be stopped")
-
     second.worker.freeze = restless  # type: ignore[method-assign]
-    with pytest.raises(WorkerFailure, match="can't be stopped"), keep.stopped():
+    with pytest.raises(WorkerFailure, match="can't be stopped"), keep.stopped("b"):
         pytest.fail("nothing may be measured beside it")
     assert not first.frozen
+
+
+def test_another_that_does_not_come_to_rest_is_ended_and_not_charged_to_the_candidate() -> None:
+    keep, (first, second), ended = kept(("a", "t"), ("b", "t"))
+    first.worker.freeze = restless  # type: ignore[method-assign]
+    with keep.stopped("b"):
+        assert second.frozen
+        assert ended == ["a"]
+    assert (keep.find("a"), keep.find("b"), second.frozen) == (None, second, False)
