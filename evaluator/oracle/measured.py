@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Literal
 
@@ -223,11 +223,10 @@ class Measured:
         """
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=autotune)
-        with (
-            self._kept.stopped(request.digest),
-            self._started(request.task, candidate) as ours,
-            self._started(request.task, request.incumbent) as theirs,
-        ):
+        with self._kept.stopped(request.digest), ExitStack() as stack:
+            with self._workers.starting(2):
+                ours = stack.enter_context(self._started(request.task, candidate))
+                theirs = stack.enter_context(self._started(request.task, request.incumbent))
             yield ours, theirs
 
     @contextmanager

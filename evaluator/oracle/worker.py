@@ -229,6 +229,23 @@ class Pool:
                 worker.thaw()
             self.fill()
 
+    @contextmanager
+    def starting(self, count: int) -> Iterator[None]:
+        """Have so many workers start at the same time, for whoever takes them within; quiet or not.
+
+        Nobody may be measured meanwhile.
+        """
+        while len(self._waiting) < count:
+            self._waiting.append(self.new())
+        for worker in self._waiting[:count]:
+            worker.thaw()
+        try:
+            yield
+        finally:
+            if self._still:
+                for worker in self._waiting:
+                    worker.freeze()
+
     def close(self) -> None:
         """Kill those that wait."""
         for worker in self._waiting:
