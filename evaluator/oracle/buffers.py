@@ -195,6 +195,7 @@ class Room:
         away = [raw for raw in inputs.values() if raw.device.type != device]
         self._staged = [(torch.empty_like(raw, device=device), raw) for raw in away]
         self._received = {number: raw.to(device) for number, raw in lent.items() if raw.device.type != device}
+        self.fill()  # handing over is tried out at once: a worker must not be shown what was in this memory before
         receiving = {**lent, **self._received}
         receivers = [view(receiving[place["buffer"]], place) for place in places]
         self._hand_over = copying(list(zip(receivers, self.tensors(), strict=True)), as_graph=device == "cuda")

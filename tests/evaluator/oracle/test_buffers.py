@@ -101,6 +101,17 @@ def test_a_ring_is_copied_once_and_not_once_for_each_slot() -> None:
     assert int(room.tensors()[8][0]) == 0
 
 
+def test_a_new_room_holds_what_the_lent_memory_does() -> None:
+    loan = Loan("cpu")
+    outputs = loan.pack([torch.zeros(3)] * 5)
+    for number, place in enumerate(outputs):
+        loan.tensor(place).fill_(number)
+    room = loan.room(outputs)
+    room.hand_over()
+    assert [int(tensor[0]) for tensor in room.tensors()] == list(range(5))
+    assert [int(loan.tensor(place)[0]) for place in outputs] == list(range(5)), "and nothing of the oracle's"
+
+
 def test_the_oracle_makes_the_copies_that_a_worker_makes_beside_its_forwards() -> None:
     loan = Loan("cpu")
     inputs, outputs = (loan.pack([torch.zeros(3)] * 5) for _ in range(2))

@@ -75,9 +75,7 @@ def test_outputs_of_a_ring_are_collected_on_the_gpu_and_sent_in_one_copy() -> No
     loan = Loan("cuda", "pinned")
     places = loan.pack([torch.zeros(5)] * 3)
     loan.poison(places[0])
-    message, fds = loan.announcement()
-    loans = Loans("cuda")
-    loans.open(message["buffers"], tuple(os.dup(fd) for fd in fds))
+    loans = opened(loan, "cuda")
     for number in (0, 2):
         loans.here(places[number]).fill_(number)
     assert loans.here(places[0]).device.type == "cuda"
@@ -91,7 +89,11 @@ def test_outputs_of_a_ring_are_collected_on_the_gpu_and_sent_in_one_copy() -> No
 
 def lend(loan: Loan, like: torch.Tensor, device: str) -> tuple[Loan, Loans, dict[str, object]]:
     place = loan.place(like)
+    return loan, opened(loan, device), place
+
+
+def opened(loan: Loan, device: str) -> Loans:
     message, fds = loan.announcement()
     loans = Loans(device)
     loans.open(message["buffers"], tuple(os.dup(fd) for fd in fds))
-    return loan, loans, place
+    return loans
