@@ -1,9 +1,9 @@
 """Decisions that are taken live: a kernel against its equal, and against one that does more than it must.
 
-    python -m benchmarks.live_decisions OUT.json [--null N] [--planted N] [--markdown OUT.md]
+    python -m benchmarks.live_decisions OUT.json [--null N] [--planted N] [--kernels NAME ...] [--markdown OUT.md]
 
 Where `benchmarks.record_timing` records rounds for decisions that are taken offline, this asks the evaluator for whole
-verdicts. The kernels are those of the record that stream; the one to beat does so many rows more, which nobody asked
+verdicts. The kernels are those of the record without weights; the one to beat does so much more, which nobody asked
 for, that a gain is there to be found. Both are right, and every decision has workers of its own. OUT.json is written
 after each decision and gone on with, so that a machine which is there for minutes will do.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Any
 
-from benchmarks.kernels import CONF, STREAMING
+from benchmarks.kernels import CONF, KERNELS, STREAMING
 from evaluator.catalog import load_gpus
 from evaluator.devices import choose, detect
 from evaluator.gpus import Gpu
@@ -29,44 +29,11 @@ from evaluator.verdict import Status, Verdict
 
 MIN_GAIN = 0.005
 PLANTED = (0.0, 0.01, 0.02)
-
-CANDIDATE = """
-import torch
-import triton
-import triton.language as tl
-
-PLACES = 65536
-
-@triton.jit
-def scale(x_ptr, y_ptr, other_ptr, rows, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    columns = tl.arange(0, BLOCK)
-    if row < rows:
-        at = row * BLOCK + columns
-        tl.store(y_ptr + at, tl.load(x_ptr + at) * 2.0 + 1.0)
-    else:
-        at = (row - rows) * BLOCK + columns
-        tl.store(other_ptr + at, tl.load(other_ptr + at) * 0.5)
-
-class ModelNew(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.other = None
-        self.calls = 0
-
-    def forward(self, x):
-        if self.other is None:
-            self.other = torch.zeros(PLACES + {more}, 1024, device=x.device)
-        start = self.calls * {more} % PLACES
-        self.calls += 1
-        y = torch.empty_like(x)
-        scale[(x.shape[0] + {more},)](x, y, self.other[start:], x.shape[0], BLOCK=1024)
-        return y
-"""
+LIVE = (*STREAMING, "longest")
 
 
 class Live:
-    """The evaluator, and what part of each kernel's time its rows take."""
+    """The evaluator, and what part of each kernel's time depends on its work."""
 
     def __init__(self, evaluator: Evaluator, gpu: Gpu) -> None:
         self._evaluator = evaluator
@@ -98,7 +65,7 @@ class Live:
         request = Request(
             source=source,
             digest=_digest(source),
-            task=STREAMING[size].task(),
+            task=KERNELS[size].task(),
             target=self._gpu,
             incumbent=incumbent,
             thorough=False,
@@ -107,11 +74,11 @@ class Live:
         return self._evaluator.evaluate(request)
 
     def _share_of(self, size: str) -> float:
-        """How much longer a row more makes it, as a part of what it would if rows were all that took time."""
+        """How much longer more work makes it, as a part of what it would if that were all that took time."""
         if size not in self._share:
             once, more = (self._alone_ms(size, part) for part in (0.0, 0.5))
             self._share[size] = 2 * (more / once - 1)
-            print(f"{size}: {once * 1e3:.2f} us, of which rows take {self._share[size]:.0%}", flush=True)
+            print(f"{size}: {once * 1e3:.2f} us, of which {self._share[size]:.0%} depend on its work", flush=True)
         return self._share[size]
 
     def _alone_ms(self, size: str, more: float) -> float:
@@ -122,8 +89,8 @@ class Live:
 
 
 def _code(size: str, more: float, remark: str) -> str:
-    """The kernel with so many rows more, as a share of its own: of other memory, at each call of another part of it."""
-    return f"# {remark}\n" + CANDIDATE.format(more=round(STREAMING[size].rows * more))
+    """The kernel with so much more work, as a share of its own."""
+    return f"# {remark}\n" + KERNELS[size].extended(more)
 
 
 def _digest(source: str) -> str:
@@ -140,9 +107,7 @@ def table(rows: Iterable[dict[str, Any]]) -> list[str]:
     groups: dict[tuple[float, str], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["planted"], row["size"]), []).append(row)
-    for (planted, size), same in sorted(
-        groups.items(), key=lambda item: (item[0][0], list(STREAMING).index(item[0][1]))
-    ):
+    for (planted, size), same in sorted(groups.items(), key=lambda item: (item[0][0], LIVE.index(item[0][1]))):
         gains = [row["gain"] for row in same if row["gain"]]
         hits = sum(row["accepted"] for row in same)
         low, high = clopper_pearson(hits, len(same))
@@ -160,6 +125,7 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("--null", type=int, default=10, help="decisions between equals, for each kernel")
     parser.add_argument("--planted", type=int, default=5, help="decisions for each kernel and planted gain")
+    parser.add_argument("--kernels", nargs="+", choices=LIVE, default=LIVE)
     parser.add_argument("--markdown", type=Path, help="write the table there as well")
     given = parser.parse_args()
     target = choose("auto", load_gpus(CONF), detect(), "auto")
@@ -176,7 +142,7 @@ def main() -> int:
         live = Live(evaluator, target.gpu)
         for index in range(max(given.null, given.planted)):
             for planted in PLANTED:
-                for size in STREAMING:
+                for size in given.kernels:
                     if index >= (given.planted if planted else given.null) or (size, planted, index) in done:
                         continue
                     body["rows"].append(live.decide(size, planted, index))

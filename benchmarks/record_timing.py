@@ -4,7 +4,7 @@
                                        [--kernels NAME ...] [--transport ipc|pinned]
 
 A pair is two new sandboxed workers for one kernel of `benchmarks.kernels`; a gain is planted by doing proportionally
-fewer rows. What is written are the log ratios of every round, and several sittings of the audit clock with workers that
+less. What is written are the log ratios of every round, and several sittings of the audit clock with workers that
 do not lie. OUT.json is written after each pair and gone on with.
 `python -m benchmarks.resample_timing` makes tables of it.
 """
@@ -71,7 +71,7 @@ class Recorder:
         return WorkerHandle("device", self._confinement, self.settings.limits)
 
     def contestant(self, worker: WorkerHandle, size: str, fraction: float) -> Contestant:
-        """The kernel of this size over a fraction of its rows, ready to be timed."""
+        """The kernel of this size with a fraction of its work, ready to be timed."""
         examination = Examination(self._tasks[size], self._references[size], worker, self.settings.limits)
         self._open.append(examination)
         examination.load(KERNELS[size].source(fraction), {})
@@ -96,12 +96,12 @@ class Recorder:
         return machine | {"transport": self._confinement.transport, "timer": timer}
 
     def learn_shares(self) -> None:
-        """Which part of a kernel's time depends on its rows: from all of them, and half of them."""
+        """Which part of a kernel's time depends on its work: from all of it, and half of it."""
         for size in self._tasks:
             worker = self.worker()
             whole, half = (self._alone(self.contestant(worker, size, part)) for part in (1.0, 0.5))
             self.share[size] = 2 * (whole - half) / whole
-            print(size, f"{whole * 1e3:.2f} us, of which rows take {self.share[size]:.0%}", flush=True)
+            print(size, f"{whole * 1e3:.2f} us, of which {self.share[size]:.0%} depend on its work", flush=True)
             self.close()
 
     def _alone(self, contestant: Contestant) -> float:

@@ -17,7 +17,9 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from evaluator.oracle.timing.audit import Audit, convict
+from evaluator.oracle.timing.contestant import SHORT_MS
 from evaluator.oracle.timing.distributions import clopper_pearson
+from evaluator.oracle.timing.interleaving import affordable
 from evaluator.oracle.timing.placement import DEFAULT, placement
 from evaluator.oracle.timing.power import Recorded, Share, share
 from evaluator.oracle.timing.sequential import Rule
@@ -93,8 +95,10 @@ def _power(records: list[dict[str, Any]], trials: int) -> list[str]:
 
 def _decide(records: list[dict[str, Any]], equal: bool, min_gain: float, trials: int) -> Share:
     timer = Timer()
-    luck = placement(mean(record["theirs_us"] for record in records) / 1e3, timer.placement or DEFAULT)
-    rule = Rule(min_gain, timer.rounds, luck)
+    forward_ms = mean(record["theirs_us"] for record in records) / 1e3
+    luck = placement(forward_ms, timer.placement or DEFAULT)
+    slots = min(record["slots"] for record in records) if forward_ms < SHORT_MS else 1
+    rule = Rule(min_gain, affordable(forward_ms * slots, timer), luck)
     recorded = Recorded(tuple(tuple(record["log_ratios"]) for record in records), equal)
     pairs = timer.pairs if luck > LUCK else 1
     return share(recorded, rule, pairs, CONFIRMING, trials, random.Random(_SEED))

@@ -35,6 +35,11 @@ class Audit:
         """One forward as the oracle saw it, the quickest of all audits."""
         return max(0.0, min(self.full_ms) - median(self.empty_ms)) / self.forwards
 
+    @property
+    def least_ms(self) -> float:
+        """The smallest claim for one forward that this clock does not contradict."""
+        return max(0.0, self.forward_ms - _LATENCY_MS / self.forwards) / (1 + _SHARE)
+
     def doubts(self, claims_ms: Sequence[float]) -> bool:
         """Whether the claims lie so far below the clock that one more sitting might convict."""
         claim = claimed(claims_ms)

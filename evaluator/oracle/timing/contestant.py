@@ -81,6 +81,10 @@ class Contestant:
         """Whether the ring is too large for the L2 to keep a slot until its next turn."""
         return self.slots * self.slot_bytes > 2 * self._l2_bytes
 
+    def stretch_ms(self, around: bool) -> float:
+        """What is timed at once: one way around the ring, or a single forward."""
+        return self.forward_ms * (self.slots if around else 1)
+
     def prepare(self) -> None:
         """Learn how long a forward takes, and lend and fill a ring that suits; does nothing the second time.
 

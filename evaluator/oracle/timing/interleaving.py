@@ -10,6 +10,7 @@ from statistics import median
 from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.timing.canary import Canary, Disturbance
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
+from evaluator.oracle.timing.sequential import FEWEST
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Timer
 
@@ -50,7 +51,7 @@ class Interleaving:
         self.rounds = Rounds()
         longest = max((candidate, incumbent), key=lambda each: each.forward_ms)
         self.around = min(candidate.forward_ms, incumbent.forward_ms) < SHORT_MS
-        self._repeats = repeats(longest, timer, self.around)
+        self._repeats = repeats(longest.stretch_ms(self.around), timer)
 
     def __enter__(self) -> "Interleaving":
         for contestant in (self._candidate, self._incumbent):
@@ -124,10 +125,15 @@ def unsteady(ours: list[list[float]], theirs: list[list[float]]) -> str:
     return ""
 
 
-def repeats(contestant: Contestant, timer: Timer, around: bool) -> int:
-    """How often to measure in one block, so that it takes as long as the timer asks for."""
-    each = contestant.forward_ms * (contestant.slots if around else 1) + _OVERHEAD_MS
-    return max(2, min(_MOST_REPEATS, int(timer.block_ms / each)))
+def repeats(stretch_ms: float, timer: Timer) -> int:
+    """How often to time a stretch in one block, so that it takes as long as the timer asks for."""
+    return max(2, min(_MOST_REPEATS, int(timer.block_ms / (stretch_ms + _OVERHEAD_MS))))
+
+
+def affordable(stretch_ms: float, timer: Timer) -> int:
+    """Rounds that the timer asks for, as far as they fit into its GPU seconds."""
+    block_ms = repeats(stretch_ms, timer) * stretch_ms
+    return max(FEWEST, min(timer.rounds, int(timer.max_seconds * 1e3 / (4 * block_ms))))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from evaluator.verdict import Gain
 ALPHA = 0.005
 _FUTILE = 0.025  # one-sided: the gain asked for is this unlikely
 _LOOKS = (4, 6, 8, 12, 16, 24, 32, 48, 64)
-_FEWEST = 3
+FEWEST = 3
 
 Word = Literal["accept", "reject", "more", "undecided"]
 
@@ -46,7 +46,7 @@ class Rule:
     @property
     def looks(self) -> tuple[int, ...]:
         """Numbers of rounds of a pair after which to look."""
-        return (*(look for look in _LOOKS if look < self.rounds), max(self.rounds, _FEWEST))
+        return (*(look for look in _LOOKS if look < self.rounds), max(self.rounds, FEWEST))
 
 
 @dataclass(frozen=True)

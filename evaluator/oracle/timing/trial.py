@@ -9,10 +9,11 @@ from statistics import median
 from evaluator.oracle.charges import Violation
 from evaluator.oracle.statistics import summarise
 from evaluator.oracle.timing import placement
+from evaluator.oracle.timing.audit import claimed
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.clocks import Clocks
 from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
-from evaluator.oracle.timing.interleaving import Interleaving, Rounds, repeats, turn
+from evaluator.oracle.timing.interleaving import Interleaving, Rounds, affordable, repeats, turn
 from evaluator.oracle.timing.sequential import Bounds, Rule, Word, assess, fixed
 from evaluator.oracle.timing.serial import Series, compare
 from evaluator.oracle.worker import WorkerFailure
@@ -25,6 +26,7 @@ Notes = tuple[str, ...]
 
 LUCK = 0.002  # placement noise beyond which a nomination may take fresh pairs of workers
 CONFIRMING = 8  # rounds at least
+_COARSE = 0.5  # of a claim: a clock that admits less than so much is said to prove little
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ class Trial:
         self._canary.hatch()
         contestant.take_audit()
         around = contestant.forward_ms < SHORT_MS
-        times = repeats(contestant, self._timer, around)
-        blocks = 2 * self._affordable(contestant, times, around)
+        times = repeats(contestant.stretch_ms(around), self._timer)
+        blocks = 2 * affordable(contestant.stretch_ms(around), self._timer)
         samples = [sample for _ in range(blocks) for sample in contestant.block(around, times)]
         factor, notes = _believe(contestant, samples)
         return Outcome(self.timing([sample * factor for sample in samples]), None, notes)
@@ -75,9 +77,10 @@ class Trial:
             self._canary.hatch()
             contestant.take_audit()
         around = contestant.forward_ms < SHORT_MS
-        times = repeats(contestant, self._timer, around)
+        stretch_ms = contestant.stretch_ms(around)
         canary_ms = self._canary.hatch()
-        blocks = [contestant.block(around, times) for _ in range(self._affordable(contestant, times, around))]
+        times = repeats(stretch_ms, self._timer)
+        blocks = [contestant.block(around, times) for _ in range(affordable(stretch_ms, self._timer))]
         factor, _ = _believe(contestant, [sample for block in blocks for sample in block])
         return Series(tuple(tuple(sample * factor for sample in block) for block in blocks), canary_ms)
 
@@ -177,14 +180,8 @@ class Trial:
     def _rule(self, candidate: Contestant, incumbent: Contestant, min_gain: float) -> Rule:
         shorter = min(candidate.forward_ms, incumbent.forward_ms)
         longer = max((candidate, incumbent), key=lambda each: each.forward_ms)
-        around = shorter < SHORT_MS
-        rounds = self._affordable(longer, repeats(longer, self._timer, around), around)
+        rounds = affordable(longer.stretch_ms(shorter < SHORT_MS), self._timer)
         return Rule(min_gain, rounds, placement.placement(shorter, self._placement))
-
-    def _affordable(self, contestant: Contestant, times: int, around: bool) -> int:
-        """Rounds that the timer asks for, as far as they fit into its GPU seconds."""
-        block_ms = times * contestant.forward_ms * (contestant.slots if around else 1)
-        return max(3, min(self._timer.rounds, int(self._timer.max_seconds * 1e3 / (4 * block_ms))))
 
 
 def _trust(pair: Pair, rounds: Rounds) -> tuple[float, Notes]:
@@ -217,6 +214,11 @@ def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float,
     if contestant.forward_ms < SHORT_MS and not contestant.cold:
         notes.append("inputs and outputs are so small that they stay in the L2")
     if not undercut:
+        if (least_ms := contestant.audit.least_ms) < _COARSE * claimed(claims_ms):
+            notes.append(
+                f"the oracle's clock is coarse here: it would have admitted a claim of {least_ms:.2g} ms, "
+                "so that the time is the worker's word"
+            )
         return 1.0, tuple(notes)
     if not contestant.not_captured:
         raise Violation(undercut)

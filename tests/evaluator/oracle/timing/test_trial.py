@@ -116,3 +116,9 @@ def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
     assert outcome.gain is not None
     assert outcome.gain.estimate == pytest.approx(1 - 0.95 / 2.0)
     assert any("time is that of the oracle's clock" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize(("forward_ms", "coarse"), [(1.0, False), (0.02, True)])
+def test_a_clock_that_would_admit_far_less_says_so(forward_ms: float, coarse: bool) -> None:
+    outcome = trial().alone(Claimant(forward_ms))
+    assert any("the time is the worker's word" in note for note in outcome.notes) is coarse
