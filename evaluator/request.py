@@ -32,7 +32,7 @@ class Timer(Frozen):
     pairs: int = 3  # pairs of workers, at most, where the luck of their memory leaves a comparison undecided
     audits: int = 3  # iterations on fresh inputs that the oracle times itself
     placement: tuple[tuple[float, float], ...] = ()  # (ms, standard deviation between pairs); empty: an H100's
-    block_ms: float = 10.0  # GPU time of one block; at least two measurements
+    block_ms: float = 10.0  # GPU time of one block; two measurements at least, one of kernels that take tens of ms
     max_seconds: float = 2.0  # of GPU time over all rounds
 
 
