@@ -128,8 +128,8 @@ def unsteady(ours: list[list[float]], theirs: list[list[float]]) -> str:
 def repeats(stretch_ms: float, timer: Timer) -> int:
     """How often to time a stretch in one block, so that it takes as long as the timer asks for.
 
-    Twice at least, so that one of them may be late; but not where a second would be paid for with rounds: by Student's t
-    the bound of three rounds is six standard deviations away, that of five less than three.
+    Twice at least, so that one of them may be late; but not where a second would be paid for with rounds: by Student's
+    t the bound of three rounds is six standard deviations away, that of five less than three.
     """
     fewest = 2 if _rounds(2 * stretch_ms, timer) >= timer.rounds else 1
     return max(fewest, min(_MOST_REPEATS, int(timer.block_ms / (stretch_ms + _OVERHEAD_MS))))
