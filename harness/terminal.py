@@ -1,6 +1,7 @@
 """Where output goes: results to stdout, messages to stderr. Colour follows NO_COLOR and the terminal, through rich."""
 
 import json
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -34,5 +35,16 @@ def _console(stderr: bool, is_terminal: bool) -> "Console":
 
 
 def print_json(value: Any) -> None:
-    """One JSON value on stdout, for programs: ASCII only, so that nothing in it can act on a terminal."""
-    print(json.dumps(value, indent=2, allow_nan=False))
+    """One JSON value on stdout, for programs: ASCII only, so that nothing in it can act on a terminal.
+
+    Numbers that JSON does not have, the error of an output that is NaN say, are words: Infinity, -Infinity, NaN.
+    """
+    print(json.dumps(_in_words(value), indent=2, allow_nan=False))
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, dict):
+        return {key: _in_words(held) for key, held in value.items()}
+    return [_in_words(each) for each in value] if isinstance(value, list | tuple) else value

@@ -73,6 +73,15 @@ def test_wrong_numbers_are_not_verified(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["status"] == "wrong_output"
 
 
+def test_an_error_that_json_has_no_number_for_is_a_word(tmp_path: Path) -> None:
+    (tmp_path / "candidate.py").write_text(START.read_text().replace("/ denominator", "/ (denominator * 0.0)"))
+    done = harness("evaluate", "candidate.py", "--task", "softmax", "--json", *WITHOUT_GPU, folder=tmp_path)
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert found["status"] == "wrong_output"
+    assert found["error"]["max_abs"] == "Infinity"
+
+
 def test_a_reference_by_path(tmp_path: Path) -> None:
     reference = CONF / "task" / "reference" / "softmax.py"
     (tmp_path / "my reference.py").write_text(reference.read_text())
