@@ -154,11 +154,12 @@ def _unfit(truth: torch.Tensor, own: torch.Tensor) -> str:
     if truth.numel() == 0:
         return ""
     squares, error, least, greatest = 0.0, 0.0, math.inf, -math.inf
-    for part, same in zip(truth.flatten().split(_SLICE), own.flatten().split(_SLICE), strict=True):
+    for expected, given in zip(truth.flatten().split(_SLICE), own.flatten().split(_SLICE), strict=True):
+        part, same = expected.double(), given.double()  # most operations know no 8-bit formats
         if not bool(torch.isfinite(part).all() & torch.isfinite(same).all()):
             return "the reference's output is not finite"
         squares += float(part.square().sum())
-        error = max(error, float((same.double() - part).abs().max()))
+        error = max(error, float((same - part).abs().max()))
         least, greatest = min(least, float(part.min())), max(greatest, float(part.max()))
     if truth.numel() > 1 and least == greatest:
         return "the reference's output is constant"

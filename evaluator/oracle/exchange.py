@@ -49,12 +49,13 @@ class Exchange:
         """Lend room for inputs and outputs as the reference has them on inputs of this seed; runs `model` once.
 
         Raises:
-            UsageError: the reference returns something other than tensors.
+            UsageError: the reference returns something other than tensors, or its inputs are not the seed's.
         """
         inputs = self._reference.inputs(seed)
         tensors: list[torch.Tensor] = []
         self._encoded = tree.flatten(inputs, tensors)
         self._inputs = [self._loan.place(tensor) for tensor in tensors]
+        self._check_repeatable(seed, tensors)
         self._structure, outputs = self._reference.run(model, inputs)
         if not outputs or not tree.only_tensors(self._structure):
             raise UsageError(
@@ -126,10 +127,12 @@ class Exchange:
         self.put(self._reference.inputs(seed))
 
     def put(self, inputs: list[Any]) -> None:
-        """Put inputs into the worker's hands, and poison the outputs."""
-        tensors: list[torch.Tensor] = []
-        tree.flatten(inputs, tensors)
-        for place, tensor in zip(self._inputs, tensors, strict=True):
+        """Put inputs into the worker's hands, and poison the outputs.
+
+        Raises:
+            UsageError: they differ from the first ones in more than the tensors' values.
+        """
+        for place, tensor in zip(self._inputs, self._tensors(inputs), strict=True):
             self._loan.tensor(place).copy_(tensor)
         self.poison_outputs()
 
@@ -182,6 +185,32 @@ class Exchange:
     def close(self) -> None:
         """Take the memory back; the worker must be dead."""
         self._loan.close()
+
+    def _check_repeatable(self, seed: int, tensors: list[torch.Tensor]) -> None:
+        """What a candidate was given is made again, to compare with; so it has to come out the same."""
+        again = self._tensors(self._reference.inputs(seed))
+        if not all(torch.equal(_bits(one), _bits(other)) for one, other in zip(tensors, again, strict=True)):
+            raise UsageError(
+                f"get_inputs() of {self._where} gives other values for the same seed",
+                "Draw from the generators of torch, numpy.random or random, which are seeded, and not from one of "
+                "your own that is not.",
+            )
+
+    def _tensors(self, inputs: list[Any]) -> list[torch.Tensor]:
+        """Those of other inputs, which may differ from the first in nothing but the tensors' values.
+
+        Raises:
+            UsageError: they do.
+        """
+        tensors: list[torch.Tensor] = []
+        encoded = tree.flatten(inputs, tensors)
+        shapes = [list(tensor.shape) for tensor in tensors]
+        if encoded != self._encoded or shapes != [place["shape"] for place in self._inputs]:
+            raise UsageError(
+                f"get_inputs() of {self._where} gives other sizes or other plain values from one seed to another",
+                "Let only the tensors' values be random; make a number that varies a tensor.",
+            )
+        return tensors
 
     def _pack(self, places: list[dict[str, Any]], count: int) -> list[list[dict[str, Any]]]:
         """Room for `count` times what lies at `places`, in one buffer."""

@@ -160,15 +160,24 @@ def wrong_elements(
     judged = _Judged(tolerance, truth, own)
     judged.floor = (DERIVED_SLACK if derived else 1.0) * tolerance.reference_factor * judged.own_error
     flat, true = got.flatten().double(), truth.flatten().double()
-    return (judged.excesses(flat, true, _distances(flat, true), 0) > 1.0).reshape(truth.shape)
+    error = _distances(flat, true, own.flatten().double())
+    return (judged.excesses(flat, true, error, 0) > 1.0).reshape(truth.shape)
 
 
-def _distances(got: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
-    """Absolute errors; infinite where only one of the two is finite, or one is NaN."""
-    finite = torch.isfinite(truth)
-    same_special = (got == truth) | (torch.isnan(got) & torch.isnan(truth))
-    error = torch.where(finite, (got - truth).abs(), torch.where(same_special, 0.0, torch.inf))
+def _distances(got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Absolute errors; infinite where only one of the two is finite, or one is NaN.
+
+    None where the reference itself is not finite at its own precision, a float16 product that overflows say, and the
+    candidate gives the same.
+    """
+    error = torch.where(torch.isfinite(truth), (got - truth).abs(), torch.where(_same(got, truth), 0.0, torch.inf))
+    error = torch.where(~torch.isfinite(own) & _same(got, own), 0.0, error)
     return torch.nan_to_num(error, nan=torch.inf, posinf=torch.inf)
+
+
+def _same(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Where two tensors are equal, NaN included."""
+    return (one == other) | (torch.isnan(one) & torch.isnan(other))
 
 
 class _Judged:
@@ -206,8 +215,9 @@ class _Judged:
         return (total / count) ** 0.5 if count else 0.0, largest, squares
 
     def add(self, got: torch.Tensor, start: int) -> None:
-        got, truth = got.double(), self.truth[start : start + got.numel()].double()
-        error = _distances(got, truth)
+        part = slice(start, start + got.numel())
+        got, truth = got.double(), self.truth[part].double()
+        error = _distances(got, truth, self.own[part].double())
         self.max_abs = max(self.max_abs, float(error.max()))
         self.squares += float(error.square().sum())
         excess = self.excesses(got, truth, error, start)
@@ -250,13 +260,14 @@ def spread(first: torch.Tensor, again: torch.Tensor) -> float:
     if not first.is_floating_point():
         return math.inf
     pairs = list(zip(first.flatten().split(_SLICE), again.flatten().split(_SLICE), strict=True))
-    squares = sum(float(torch.where(torch.isfinite(one), one, 0.0).double().square().sum()) for one, _ in pairs)
+    squares = 0.0
+    for one in (left.double() for left, _ in pairs):
+        squares += float(torch.where(torch.isfinite(one), one, 0.0).square().sum())
     scale = (squares / first.numel()) ** 0.5
     largest = 0.0
     for one, other in ((left.double(), right.double()) for left, right in pairs):
-        same = (one == other) | (torch.isnan(one) & torch.isnan(other))
         relative = (one - other).abs() / one.abs().clamp(min=scale or math.ulp(0.0))
-        relative = torch.nan_to_num(torch.where(same, 0.0, relative), nan=math.inf, posinf=math.inf)
+        relative = torch.nan_to_num(torch.where(_same(one, other), 0.0, relative), nan=math.inf, posinf=math.inf)
         largest = max(largest, float(relative.max()))
     return largest
 

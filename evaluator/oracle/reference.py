@@ -1,6 +1,8 @@
 """The reference: the module that says what is right. Trusted code, run only here and in reference workers."""
 
 import copy
+import random
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,7 +112,13 @@ class Reference:
 
 
 def _seed(seed: int, device: str) -> None:
-    """As `torch.manual_seed`, which looks for every kind of device each time: a ring has hundreds of slots to fill."""
+    """Seed the generators that a reference file may use: those of torch, of numpy and of the standard library.
+
+    As `torch.manual_seed`, which looks for every kind of device each time: a ring has hundreds of slots to fill.
+    """
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed)
     if device == "cuda":
         torch.cuda.manual_seed(seed)

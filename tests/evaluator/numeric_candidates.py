@@ -183,3 +183,39 @@ def summing(kernel: str = ATOMIC_KERNEL) -> str:
 def multiplying(precision: str) -> str:
     """A product on tensor cores, in what `tl.dot` calls this input precision."""
     return HEAD + _PRODUCT_KERNEL.replace("PRECISION", precision)
+
+
+NARROW = """
+import torch
+import torch.nn as nn
+
+ROWS = 1000
+WIDTH = 300
+
+class Model(nn.Module):
+    def forward(self, x):
+        return (x * 4.0).to(torch.float8_e4m3fn)
+
+def get_inputs():
+    return [torch.randn(ROWS, WIDTH)]
+
+def get_init_inputs():
+    return []
+"""
+
+
+def narrowing(factor: str = "4.0") -> str:
+    """A candidate for NARROW, right with its own factor."""
+    return f"""{HEAD}
+@triton.jit
+def narrow(x_ptr, out_ptr, total, BLOCK: tl.constexpr):
+    offsets = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    x = tl.load(x_ptr + offsets, mask=offsets < total, other=0.0)
+    tl.store(out_ptr + offsets, (x * {factor}).to(tl.float8e4nv), mask=offsets < total)
+
+class ModelNew(nn.Module):
+    def forward(self, x):
+        out = torch.empty_like(x, dtype=torch.float8_e4m3fn)
+        narrow[(triton.cdiv(x.numel(), 1024),)](x, out, x.numel(), BLOCK=1024)
+        return out
+"""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from evaluator.catalog import load_gpus, load_tolerance
+from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.request import EvaluatorSettings, Limits, Request
 from evaluator.service import Evaluator
@@ -14,7 +15,17 @@ from evaluator.tasks import Precision, Task
 from evaluator.verdict import Status, Verdict
 
 from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
-from .numeric_candidates import CENTRED, CENTRED_KERNEL, LAYERNORM, SHARE, SHARE_KERNEL, normalising, sharing
+from .numeric_candidates import (
+    CENTRED,
+    CENTRED_KERNEL,
+    LAYERNORM,
+    NARROW,
+    SHARE,
+    SHARE_KERNEL,
+    narrowing,
+    normalising,
+    sharing,
+)
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -165,4 +176,32 @@ def test_the_truth_of_a_part_of_the_batch_is_enough_to_find_a_wrong_row(gpu: Gpu
         )
     assert right.status is Status.VERIFIED, right.reason
     assert any("of 20 rows" in note for note in right.evidence.notes)
+    assert wrong.status is Status.WRONG_OUTPUT
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        ("torch.from_numpy(numpy.random.default_rng().random((ROWS, WIDTH), numpy.float32))", "for the same seed"),
+        ("torch.randn(ROWS, WIDTH), random.random()", "other plain values from one seed to another"),
+        ("torch.randn(random.randrange(2, 999), WIDTH)", "other sizes"),
+    ],
+    ids=["unseeded", "a number that varies", "a size that varies"],
+)
+def test_inputs_that_are_not_the_seeds_are_the_tasks_fault(
+    evaluator: Evaluator, gpu: Gpu, drawn: str, said: str
+) -> None:
+    """An honest candidate was said to have changed its input, or to be wrong."""
+    reference = "import random, numpy\n" + REFERENCE.replace("torch.randn(ROWS, WIDTH)", drawn)
+    assert reference.count(drawn) == 1
+    asked, source = (text.replace("forward(self, x)", "forward(self, x, *rest)") for text in (reference, candidate()))
+    with pytest.raises(UsageError, match=said):
+        judge(evaluator, gpu, task(asked), source)
+
+
+def test_outputs_of_eight_bits_are_compared(evaluator: Evaluator, gpu: Gpu) -> None:
+    asked = task(NARROW, small={"ROWS": 7})
+    right = judge(evaluator, gpu, asked, narrowing())
+    assert (right.status, right.reason) == (Status.VERIFIED, "")
+    wrong = judge(evaluator, gpu, asked, narrowing("4.5"))
     assert wrong.status is Status.WRONG_OUTPUT

@@ -156,3 +156,13 @@ def test_what_was_rounded_to_a_coarser_format_shows_in_its_bits() -> None:
     assert compare(own.bfloat16().float(), truth).result().rounded_to == "bfloat16"
     coarse = own.half().float()
     assert compare(coarse, truth, coarse).result().rounded_to == "", "as the reference's own are"
+
+
+@pytest.mark.parametrize(
+    ("got", "right"), [(math.inf, True), (70000.0, True), (-math.inf, False), (math.nan, False), (65504.0, False)]
+)
+def test_where_the_reference_overflows_the_same_is_right(got: float, right: bool) -> None:
+    """A float16 product that float64 has a finite value for, and float16 has not."""
+    truth = torch.tensor([1.0, 70000.0], dtype=torch.float64)
+    found = compare(torch.tensor([1.0, got]), truth, truth.half())
+    assert (found.problem == "") is right
