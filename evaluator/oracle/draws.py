@@ -101,8 +101,8 @@ def _shift(tensor: torch.Tensor, measured: Measured, generator: torch.Generator)
 
 
 def _enlarge(tensor: torch.Tensor, measured: Measured, generator: torch.Generator) -> torch.Tensor:
-    """Beyond what exp can take; a power of two, which rounds nothing."""
-    return tensor * (1024.0 if tensor.dtype in (torch.float32, torch.float64) else 16.0)
+    """Beyond what exp can take in float32; a power of two, which rounds nothing."""
+    return tensor * (1024.0 if tensor.dtype in (torch.float32, torch.float64) else 64.0)
 
 
 def _thin(tensor: torch.Tensor, measured: Measured, generator: torch.Generator) -> torch.Tensor:
@@ -141,7 +141,7 @@ def unfitness(distribution: Distribution, truth: list[torch.Tensor], own: list[t
     """
     for expected, same in zip(truth, own, strict=True):
         if not same.is_floating_point():
-            if distribution in ("ties", "sparse"):
+            if same.dtype is not torch.bool and distribution in ("ties", "sparse"):
                 return "which of equal values an integer output names is not defined"
             if not torch.equal(expected, same):
                 return "the reference's integer outputs depend on rounding"

@@ -223,13 +223,15 @@ class Exchange:
         claimed, expected = claim["outputs"], self._outputs
         if len(claimed) != len(expected):
             raise Mismatch(f"forward returned {len(claimed)} tensors, the reference returns {len(expected)}")
+        if claim["structure"] != self._structure:
+            raise Mismatch(
+                "forward returned its tensors in another structure, or order of keys, than the reference does"
+            )
         for index, (theirs, ours) in enumerate(zip(claimed, expected, strict=True)):
             if theirs["shape"] != ours["shape"]:
                 raise Mismatch(f"output {index} has shape {theirs['shape']}, expected {ours['shape']}")
             if theirs["dtype"] != ours["dtype"]:
                 raise Mismatch(f"output {index} has dtype {theirs['dtype']}, expected {ours['dtype']}")
-        if claim["structure"] != self._structure:
-            raise Mismatch("forward returned its tensors in another structure than the reference does")
 
 
 def _bits(tensor: torch.Tensor) -> torch.Tensor:

@@ -38,12 +38,13 @@ class Judge:
 
         Args:
             comparison: of what was drawn so far.
-            derived_s: wall seconds for derived distributions.
+            derived_s: wall seconds for derived distributions. Those that take the place of draws that have to be made
+                anyway come however long they take: a candidate must not escape them by being slow.
         """
         for _ in range(max(1, count - 2)):
             yield "own"
         if count > 1 and self._task.tolerance.rule == "truth":
-            yield from self._derived(derived_s)
+            yield from self._derived(derived_s, lambda: comparison.draws < count)
         while comparison.draws < count:
             yield "own"
 
@@ -57,11 +58,17 @@ class Judge:
     ) -> None:
         """Compare the outputs for a draw; `model` is called once, as the candidate was (P6, P9).
 
-        On inputs that the reference is not meaningful for, nothing is compared, with a note. `inspect` is shown the
-        inputs as the reference leaves them.
+        On inputs that the reference does not take or is not meaningful for, nothing is compared, with a note. `inspect`
+        is shown the inputs as the reference leaves them.
         """
         before = _buffers(model)
-        expected = self._expect(model, draw, inspect)
+        try:
+            expected = self._expect(model, draw, inspect)
+        except UsageError as error:
+            if draw.distribution == "own":
+                raise
+            self.leave_out(draw, str(error))
+            return
         self.stateful = any(not torch.equal(old, new) for old, new in zip(before, _buffers(model), strict=True))
         if draw.distribution != "own" and (reason := self._unfitness(draw, expected)):
             self.leave_out(draw, reason)
@@ -81,8 +88,9 @@ class Judge:
             name = f"{place}output {index}{of}"
             rows = expected.rows
             if rows is not None:
-                comparison.add(f"{name}, rows {rows.start} to {rows.stop - 1}", output[rows], truth, own[rows])
-                comparison.add(name, output, own, own, extra=(1 + factor) * comparison.current.reference_max_abs)
+                part = f"{name}, rows {rows.start} to {rows.stop - 1}"
+                lost = comparison.add(part, output[rows], truth, own[rows])
+                comparison.add(name, output, own, own, extra=(1 + factor) * lost)
             elif truth is own and own.is_floating_point() and own.dtype is not torch.float64 and own.numel():
                 ulp = torch.finfo(own.dtype).eps * float(torch.nan_to_num(own, posinf=0, neginf=0).abs().max())
                 comparison.add(name, output, own, own, extra=factor * ulp)
@@ -142,7 +150,7 @@ class Judge:
         if text not in self.notes:
             self.notes.append(text)
 
-    def _derived(self, seconds: float) -> Iterator[Distribution]:
+    def _derived(self, seconds: float, due: Callable[[], bool]) -> Iterator[Distribution]:
         began = time.monotonic()
         for distribution in draws.DERIVED:
             if self.stateful:
@@ -150,7 +158,7 @@ class Judge:
                 return
             if (reason := self._reference.unfit.get(distribution)) is not None:
                 self.leave_out(Draw(distribution, 0), reason)
-            elif time.monotonic() - began > seconds:
+            elif not due() and time.monotonic() - began > seconds:
                 self.note(f"not checked on {distribution} inputs: no time left (evaluator.derived_s)")
             else:
                 yield distribution

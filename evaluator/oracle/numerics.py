@@ -86,8 +86,8 @@ class Comparison:
             distributions=tuple(DistributionError(name=name, **vars(e)) for name, e in self._errors.items()),
         )
 
-    def add(self, name: str, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, extra: float = 0.0) -> None:
-        """Compare one output tensor.
+    def add(self, name: str, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, extra: float = 0.0) -> float:
+        """Compare one output tensor; returns the largest error of `own`.
 
         Args:
             name: how to call it in messages, such as `output 0`.
@@ -97,8 +97,8 @@ class Comparison:
             extra: error of `truth` itself, where that is not float64.
         """
         if not truth.is_floating_point():
-            self._add_exact(name, got, truth)
-            return
+            self._add_exact(name, got, truth, own)
+            return 0.0
         judged = _Judged(self.tolerance, truth, own)
         slack = 1.0 if self.distribution == "own" else DERIVED_SLACK
         judged.floor = slack * self.tolerance.reference_factor * judged.own_error + extra
@@ -111,6 +111,7 @@ class Comparison:
         if judged.wrong and not self.problem:
             share = f"{judged.wrong} of {truth.numel()} elements"
             self.problem = f"{name}: {share} are off by more than '{self.tolerance.name}' allows; worst: {self.worst}"
+        return judged.own_error
 
     def repeated(self, name: str, first: torch.Tensor, again: torch.Tensor) -> None:
         """Compare two outputs for the same input: a race shows as a difference."""
@@ -137,8 +138,8 @@ class Comparison:
         own = _ratio((judged.own_squares / count) ** 0.5, judged.scale)
         errors.reference_rms_scaled = max(errors.reference_rms_scaled, own)
 
-    def _add_exact(self, name: str, got: torch.Tensor, truth: torch.Tensor) -> None:
-        wrong = got.flatten() != truth.flatten()
+    def _add_exact(self, name: str, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> None:
+        wrong = _wrong_whole(got, truth, own).flatten()
         count = int(wrong.sum())
         if count and not self.problem:
             index = int(wrong.nonzero()[0])
@@ -156,12 +157,17 @@ def wrong_elements(
     For tensors that may be judged in one piece; `derived` says that the inputs were not the task's own.
     """
     if not truth.is_floating_point():
-        return got != truth
+        return _wrong_whole(got, truth, own)
     judged = _Judged(tolerance, truth, own)
     judged.floor = (DERIVED_SLACK if derived else 1.0) * tolerance.reference_factor * judged.own_error
     flat, true = got.flatten().double(), truth.flatten().double()
     error = _distances(flat, true, own.flatten().double())
     return (judged.excesses(flat, true, error, 0) > 1.0).reshape(truth.shape)
+
+
+def _wrong_whole(got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Which whole numbers are neither those of float64 nor those of the reference, where rounding decides."""
+    return (got != truth) & (got != own)
 
 
 def _distances(got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> torch.Tensor:

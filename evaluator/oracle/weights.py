@@ -1,13 +1,14 @@
 """Giving a candidate the reference's weights (P9): by name, else by registration order and shape, else by seed.
 
-Floating-point parameters that are mapped are perturbed with secret noise, since default ones and zeros would let a
-kernel leave an affine out unnoticed.
+Floating-point parameters that are mapped are perturbed with secret noise, and so are the running statistics of a
+normalisation, since default ones and zeros would let a kernel leave them out unnoticed.
 """
 
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch.nn.modules.batchnorm import _NormBase
 
 from evaluator.inside.model import named_tensors
 from evaluator.oracle.exchange import Exchange
@@ -98,21 +99,41 @@ def indistinct(model: torch.nn.Module) -> tuple[str, ...]:
 
 
 def perturb(model: torch.nn.Module, seed: int) -> None:
-    """Add noise to every floating-point parameter, in place: a tenth of its RMS, or 0.1 where all values are equal."""
-    generator: dict[torch.device, torch.Generator] = {}
+    """Add noise to what is learnt, in place: a tenth of its RMS, or 0.1 where all values are equal.
+
+    That is every floating-point parameter, and running means; running variances are multiplied, so that they stay
+    positive. Other buffers are constants of the module, which a candidate may compute for itself.
+    """
+    noise = _Noise(seed)
     for parameter in model.parameters():
         if not parameter.is_floating_point() or parameter.numel() == 0:
             continue
         values = parameter.data
-        if values.device not in generator:
-            generator[values.device] = torch.Generator(values.device).manual_seed(seed)
         scale = (
             _NOISE_FOR_CONSTANTS
             if _constant(values)
             else _RELATIVE_NOISE * float(values.double().square().mean().sqrt())
         )
-        noise = torch.randn(values.shape, generator=generator[values.device], device=values.device)
-        values.add_((noise * scale).to(values.dtype))
+        values.add_(noise.like(values, scale))
+    for module in model.modules():
+        if isinstance(module, _NormBase) and module.running_mean is not None and module.running_var is not None:
+            module.running_mean.add_(noise.like(module.running_mean, _NOISE_FOR_CONSTANTS))
+            module.running_var.mul_(noise.like(module.running_var, _RELATIVE_NOISE).exp())
+
+
+class _Noise:
+    """Normally distributed, from one seed on each device."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._generators: dict[torch.device, torch.Generator] = {}
+
+    def like(self, values: torch.Tensor, scale: float) -> torch.Tensor:
+        """With this standard deviation, for a tensor of this form."""
+        if values.device not in self._generators:
+            self._generators[values.device] = torch.Generator(values.device).manual_seed(self._seed)
+        drawn = torch.randn(values.shape, generator=self._generators[values.device], device=values.device)
+        return (drawn * scale).to(values.dtype)
 
 
 def _constant(values: torch.Tensor) -> bool:

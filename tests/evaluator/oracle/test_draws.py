@@ -63,6 +63,8 @@ def test_large_inputs_are_beyond_what_exp_takes_and_round_nothing() -> None:
     large = values("large", own)
     assert torch.equal(large / 1024, own)
     assert math.isinf(torch.exp(large).max().item())
+    for dtype in (torch.float16, torch.bfloat16):
+        assert math.isinf(torch.exp(values("large", own.to(dtype)).float()).max().item())
 
 
 def test_sparse_inputs_are_mostly_zeros() -> None:
@@ -109,3 +111,4 @@ def test_what_ties_make_of_an_index_is_not_judged() -> None:
     assert "not defined" in unfitness("ties", [index], [index])
     assert unfitness("large", [index], [index]) == ""
     assert "rounding" in unfitness("large", [index], [index + 1])
+    assert unfitness("ties", [index > 1], [index > 1]) == "", "a truth value names none of several"

@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from evaluator.oracle.draws import fresh_seed
+from evaluator.oracle.draws import Draw, fresh_seed
 from evaluator.oracle.judging import Judge
+from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.truth import Expected
 from evaluator.tasks import Task, Tolerance
 
 REFERENCE = """\
@@ -94,3 +96,56 @@ def test_every_forward_is_asked_of_the_module_as_it_was() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, ring.model.buffers(), strict=True))
     ring.outputs[4] = ring.outputs[5]
     assert ring.strangest(1) == [4], "another slot's output is not its own"
+
+
+PROBABILITIES = """\
+import torch
+
+class Model(torch.nn.Module):
+    def forward(self, p):
+        return torch.nn.functional.binary_cross_entropy(p, torch.ones_like(p), reduction="none")
+
+def get_inputs():
+    return [torch.rand(64) * 0.9 + 0.05]
+
+def get_init_inputs():
+    return []
+"""
+
+
+def judging(source: str) -> tuple[Judge, Reference]:
+    tolerance = Tolerance(name="standard", rtol=1e-4, atol=1e-4, reference_factor=3.0)
+    reference = Reference(source, "t.py", "cpu")
+    return Judge(Task(name="t", reference=source, path=Path("t.py"), tolerance=tolerance), reference, None), reference
+
+
+def test_inputs_that_the_reference_does_not_take_are_left_out() -> None:
+    judge, reference = judging(PROBABILITIES)
+    comparison = Comparison(judge._task.tolerance)
+    judge.judge(comparison, reference.model(0), Draw("shifted", 5), [torch.zeros(64)], lambda inputs: None)
+    assert (comparison.draws, comparison.problem) == (0, "")
+    assert "not checked on shifted inputs: Model.forward of t.py failed" in judge.notes[0]
+
+
+def test_who_is_slow_escapes_no_draw_that_is_due() -> None:
+    judge, _ = judging(PROBABILITIES)
+    comparison = Comparison(judge._task.tolerance)
+    drawn = []
+    for distribution in judge.schedule(5, comparison, derived_s=-1.0):
+        drawn.append(distribution)
+        comparison.distribution = distribution
+        comparison.current.draws += 1
+    assert drawn == ["own", "own", "own", "shifted", "large"]
+    assert any("no time left" in note for note in judge.notes)
+
+
+def test_where_a_part_has_to_do_no_output_hides_behind_the_error_of_another() -> None:
+    judge, _ = judging(PROBABILITIES)
+    large, small = (torch.rand(32, 100, dtype=torch.float64) * size for size in (1e6, 1e-2))
+    own = [large.float(), small.float()]
+    expected = Expected(own, [large[:16], small[:16]], slice(0, 16))
+    comparison = Comparison(judge._task.tolerance)
+    judge.compare(comparison, expected, own, "")
+    assert comparison.problem == ""
+    judge.compare(comparison, expected, [own[0], torch.where(torch.arange(32)[:, None] == 31, 0.0, own[1])], "")
+    assert "output 1: 100 of 3200 elements" in comparison.problem

@@ -166,3 +166,10 @@ def test_where_the_reference_overflows_the_same_is_right(got: float, right: bool
     truth = torch.tensor([1.0, 70000.0], dtype=torch.float64)
     found = compare(torch.tensor([1.0, got]), truth, truth.half())
     assert (found.problem == "") is right
+
+
+def test_where_rounding_decides_a_whole_number_that_of_the_reference_is_right_too() -> None:
+    truth, own = torch.tensor([597, 3]), torch.tensor([598, 3])
+    assert compare(own, truth, own).problem == ""
+    assert compare(truth, truth, own).problem == ""
+    assert "got 599, expected 597" in compare(torch.tensor([599, 3]), truth, own).problem

@@ -69,13 +69,21 @@ def test_perturbation_moves_default_ones_and_zeros_and_is_repeatable() -> None:
     assert not torch.equal(first.bias, second.bias)
 
 
-def test_perturbation_is_small_beside_the_weights_and_leaves_integers_and_buffers() -> None:
-    model = nn.BatchNorm1d(5)
+def test_running_statistics_are_moved_and_variances_stay_positive() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(64), nn.BatchNorm1d(4, track_running_stats=False))
+    perturb(model, 1)
+    assert 0.05 < float(model[0].running_mean.std()) < 0.2
+    assert 0.05 < float(model[0].running_var.log().std()) < 0.2
+    assert int(model[0].num_batches_tracked) == 0
+
+
+def test_perturbation_is_small_beside_the_weights_and_leaves_integers_and_constants() -> None:
+    model = nn.Module()
+    model.register_buffer("mask", torch.ones(5))
     model.code = nn.Parameter(torch.arange(4), requires_grad=False)
-    mean = model.running_mean.clone()
     perturb(model, 1)
     assert torch.equal(model.code, torch.arange(4))
-    assert torch.equal(model.running_mean, mean)
+    assert torch.equal(model.mask, torch.ones(5))
     linear = nn.Linear(200, 200)
     before = linear.weight.detach().clone()
     perturb(linear, 1)
