@@ -14,6 +14,7 @@ from evaluator.oracle import draws
 from evaluator.oracle.draws import Distribution, Draw
 from evaluator.oracle.numerics import Comparison, spread
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.refusals import refusals
 from evaluator.oracle.truth import Expected, expect
 from evaluator.tasks import Task
 
@@ -151,6 +152,9 @@ class Judge:
             self.notes.append(text)
 
     def _derived(self, seconds: float, due: Callable[[], bool]) -> Iterator[Distribution]:
+        if self._reference.device == "cuda" and not self._reference.tried_small:
+            self._reference.tried_small = True
+            self._reference.unfit.update(refusals(self._task))
         began = time.monotonic()
         for distribution in draws.DERIVED:
             if self.stateful:

@@ -101,12 +101,14 @@ def test_every_forward_is_asked_of_the_module_as_it_was() -> None:
 PROBABILITIES = """\
 import torch
 
+N = 64
+
 class Model(torch.nn.Module):
     def forward(self, p):
         return torch.nn.functional.binary_cross_entropy(p, torch.ones_like(p), reduction="none")
 
 def get_inputs():
-    return [torch.rand(64) * 0.9 + 0.05]
+    return [torch.rand(N) * 0.9 + 0.05]
 
 def get_init_inputs():
     return []
@@ -125,6 +127,19 @@ def test_inputs_that_the_reference_does_not_take_are_left_out() -> None:
     judge.judge(comparison, reference.model(0), Draw("shifted", 5), [torch.zeros(64)], lambda inputs: None)
     assert (comparison.draws, comparison.problem) == (0, "")
     assert "not checked on shifted inputs: Model.forward of t.py failed" in judge.notes[0]
+
+
+def test_what_a_reference_refuses_is_found_out_before_a_gpu_asserts_it() -> None:
+    judge, reference = judging(PROBABILITIES)
+    reference.device = "cuda"  # the schedule asks for no more of it than this
+    comparison = Comparison(judge._task.tolerance)
+    drawn = []
+    for distribution in judge.schedule(5, comparison, derived_s=60.0):
+        drawn.append(distribution)
+        comparison.distribution = distribution
+        comparison.current.draws += 1
+    assert drawn == ["own", "own", "own", "sparse", "own"]
+    assert any("not checked on shifted inputs: Model.forward of t.py failed" in note for note in judge.notes)
 
 
 def test_who_is_slow_escapes_no_draw_that_is_due() -> None:
