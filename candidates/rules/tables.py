@@ -148,6 +148,7 @@ REFUSED_PATHS: dict[str, str] = {
     "torch.classes": _LOAD,
     "torch.ops": "Call the public torch function instead of the operator behind it.",
     "torch.library": _PLAIN,
+    "torch.get_device_module": _PLAIN,
     "torch.compile": "Write the kernel in Triton; compiled reference code is what it is compared with.",
     "torch.compiler": _PLAIN,
     "torch.jit": "Write the kernel in Triton, decorated with @triton.jit.",

@@ -31,8 +31,9 @@ def launching(stubbed: Collection[str]) -> Iterator[dict[str, int]]:
         def launch(self: Any, *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
             if not warmup and note(str(self.fn.__name__)):
                 return None
+            sizes = operators.observed(grid) if callable(grid) else grid
             with operators.suspended():
-                return run(self, *args, grid=grid, warmup=warmup, **kwargs)
+                return run(self, *args, grid=sizes, warmup=warmup, **kwargs)
 
         return launch
 

@@ -102,5 +102,19 @@ def suspended() -> Iterator[None]:
         Operators._suspended = outer
 
 
+def observed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the candidate's that is called within such a block, and is observed all the same."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        outer = Operators._suspended
+        Operators._suspended = False
+        try:
+            return function(*args, **kwargs)
+        finally:
+            Operators._suspended = outer
+
+    return call
+
+
 def _tensors(values: Any) -> list[torch.Tensor]:
     return [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]

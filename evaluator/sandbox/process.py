@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 from evaluator.errors import MachineError
-from evaluator.sandbox import tree
+from evaluator.sandbox import keyring, tree
 from evaluator.sandbox.bubblewrap import OWN_PROCESSES
 from evaluator.sandbox.cgroup import Cgroup
 from evaluator.sandbox.output import Tail
@@ -200,6 +200,7 @@ class Process:
 
 def _start(command: list[str], output: int, fds: tuple[int, ...]) -> "subprocess.Popen[bytes]":
     def start() -> "subprocess.Popen[bytes]":
+        keyring.leave()
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

@@ -64,7 +64,31 @@ def init(line: str, source: str) -> str:
     return source.replace(place, place + f"        {line}\n")
 
 
+# The compile step at true sizes, which would see it as well, can't go past a question about values.
+IN_GRID = f"""
+        if not x[0, 0].item() == x[0, 0].item():
+            raise ValueError("NaN")
+
+        def grid(meta):
+            out.copy_({BY_TORCH})
+            return (1,)
+
+        idle_kernel[grid](x)
+"""
+IDLE = (
+    KERNEL
+    + """
+@triton.jit
+def idle_kernel(x_ptr):
+    tl.load(x_ptr)
+
+"""
+)
+
 CHEATS = {
+    "torch does the work while a grid is asked for": Doubtful(
+        model(LAUNCH, IN_GRID, IDLE), Status.INTEGRITY_VIOLATION, "torch does part of the arithmetic"
+    ),
     "torch does the work": Doubtful(
         model(FORWARD, f"        return {BY_TORCH}\n"), Status.INTEGRITY_VIOLATION, "mul ("
     ),

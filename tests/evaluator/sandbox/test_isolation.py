@@ -1,10 +1,13 @@
 """What a program in the sandbox can't see, reach or become."""
 
+import ctypes
+import platform
 import socket
 from pathlib import Path
 
 import pytest
 
+from evaluator.launch.syscalls import numbers
 from tests.evaluator.reach import let_everybody_reach
 
 from .conftest import ROOT, Run
@@ -166,3 +169,23 @@ def test_all_layers_are_named(run: Run) -> None:
     # Nothing is both there and missing, and what limits memory has a name in any case.
     assert not set(answer.layers) & set(answer.missing)
     assert {"cgroup-memory", "memory-watchdog"} & set(answer.layers)
+
+
+KEYS = """
+import ctypes, sys
+libc = ctypes.CDLL(None)
+key, add = int(sys.argv[1]), int(sys.argv[2])
+for name in (b"secret", b"note"):
+    print(libc.syscall(key, 10, ctypes.c_int(-3), b"user", name, 0) > 0)  # KEYCTL_SEARCH in the session keyring
+libc.syscall(add, b"user", b"note", b"x", 1, ctypes.c_int(-3))
+"""
+
+
+def test_keys_of_a_login_are_not_there_and_none_are_left_for_the_next(run: Run) -> None:
+    libc, known = ctypes.CDLL(None), numbers(platform.machine())
+    if libc.syscall(known["keyctl"], 1, None) < 0:  # a session of our own, as a login has one
+        pytest.skip("the kernel's keyrings are forbidden here, to a candidate as well")
+    assert libc.syscall(known["add_key"], b"user", b"secret", b"hunter2", 7, ctypes.c_int(-3)) > 0
+    words = ("{python}", "-I", "-S", "-c", KEYS, str(known["keyctl"]), str(known["add_key"]))
+    for _ in range(2):
+        assert run(*words).output == "False\nFalse\n"
