@@ -23,6 +23,7 @@ RULES: tuple[Callable[[Program], Iterator[Finding]], ...] = (
     access.changes,
     access.module_values,
     access.builtins,
+    access.wrappers,
     access.attributes,
     access.dunder_names,
     access.bases,

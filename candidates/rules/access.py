@@ -101,6 +101,13 @@ def changes(program: Program) -> Iterator[Finding]:
         target: ast.expr | None = None
         if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
             target = node.value
+            if isinstance(target, ast.Call) and is_builtin(program, target.func, "type"):
+                yield _finding(
+                    "changes-import",
+                    node,
+                    "This changes a class by way of one of its objects.",
+                    "Write a class of your own, and keep state on self.",
+                )
         elif isinstance(node, ast.Call) and is_builtin(program, node.func, "setattr", "delattr") and node.args:
             target = node.args[0]
         paths = program.scopes.paths(target)
@@ -183,13 +190,30 @@ def _attribute_builtin(program: Program, node: ast.Name) -> Iterator[Finding]:
 
 
 def _safe_start(name: ast.expr | None) -> bool:
-    """True for an f-string that begins with text which leads neither to a private attribute nor into a frame."""
+    """True for an f-string that begins with text which no refused attribute begins with."""
     if not isinstance(name, ast.JoinedStr) or not name.values:
         return False
     start = constant_text(name.values[0]) or "_"
     return not start.startswith(("_", *tables.FRAME_PREFIXES)) and not any(
-        prefix.startswith(start) for prefix in tables.FRAME_PREFIXES
+        refused.startswith(start) for refused in (*tables.FRAME_PREFIXES, *_HARD)
     )
+
+
+def wrappers(program: Program) -> Iterator[Finding]:
+    """`functools.wraps` takes one function and nothing else: told what to copy, it copies a function's globals."""
+    for node in program.nodes:
+        if not isinstance(node, ast.Name | ast.Attribute) or not isinstance(node.ctx, ast.Load):
+            continue
+        if "functools.wraps" not in program.scopes.paths(node):
+            continue
+        call = program.parents[node]
+        if not isinstance(call, ast.Call) or call.func is not node or len(call.args) != 1 or call.keywords:
+            yield _finding(
+                "refused-name",
+                node,
+                "`functools.wraps` is used for more than one function's name and words.",
+                "Write @functools.wraps(function), or leave it out.",
+            )
 
 
 def attributes(program: Program) -> Iterator[Finding]:

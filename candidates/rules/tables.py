@@ -71,7 +71,6 @@ ALLOWED_STDLIB = {
             "partialmethod",
             "reduce",
             "total_ordering",
-            "update_wrapper",
             "wraps",
             "cmp_to_key",
         ]

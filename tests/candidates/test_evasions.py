@@ -54,6 +54,19 @@ EVASIONS = {
     "graph context": within("with torch.cuda.graph(None):\n    pass"),
     "event": within("e = torch.cuda.Event()"),
     "allocator": within("torch.cuda.memory.CUDAPluggableAllocator('a', 'b', 'c')"),
+    "a module as a call's value": within("torch.get_device_module('cuda').synchronize()"),
+    "globals copied": module(head="import functools").replace(
+        "return y", "functools.wraps(torch.typename, (), ('__globals__',))(self.forward)\n        return y"
+    ),
+    "globals copied by name": module(head="from functools import wraps").replace(
+        "return y", "wraps(torch.typename, updated=('__globals__',))(self.forward)\n        return y"
+    ),
+    "globals copied later": module(head="import functools").replace(
+        "return y", "functools.partial(functools.wraps, updated=('__globals__',))\n        return y"
+    ),
+    "globals copied by the function behind it": within("functools.update_wrapper(1, 2, (), ('__globals__',))"),
+    "a name put together that begins like a module's": within("getattr(x, f\"s{'ys'}\")"),
+    "a class changed through its object": within("type(x).data_ptr = None"),
     # aliases
     "alias": within("t = torch\nt.hub.load('a', 'b')"),
     "alias of an alias": within("t = torch\nu = t\nu.hub.load('a', 'b')"),
