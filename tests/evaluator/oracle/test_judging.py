@@ -121,6 +121,17 @@ def judging(source: str) -> tuple[Judge, Reference]:
     return Judge(Task(name="t", reference=source, path=Path("t.py"), tolerance=tolerance), reference, None), reference
 
 
+def drawn(judge: Judge, derived_s: float) -> list[str]:
+    """What five draws come from, where each is compared."""
+    comparison = Comparison(judge._task.tolerance)
+    found = []
+    for distribution in judge.schedule(5, comparison, derived_s):
+        found.append(distribution)
+        comparison.distribution = distribution
+        comparison.current.draws += 1
+    return found
+
+
 def test_inputs_that_the_reference_does_not_take_are_left_out() -> None:
     judge, reference = judging(PROBABILITIES)
     comparison = Comparison(judge._task.tolerance)
@@ -132,25 +143,13 @@ def test_inputs_that_the_reference_does_not_take_are_left_out() -> None:
 def test_what_a_reference_refuses_is_found_out_before_a_gpu_asserts_it() -> None:
     judge, reference = judging(PROBABILITIES)
     reference.device = "cuda"  # the schedule asks for no more of it than this
-    comparison = Comparison(judge._task.tolerance)
-    drawn = []
-    for distribution in judge.schedule(5, comparison, derived_s=60.0):
-        drawn.append(distribution)
-        comparison.distribution = distribution
-        comparison.current.draws += 1
-    assert drawn == ["own", "own", "own", "sparse", "own"]
+    assert drawn(judge, 60.0) == ["own", "own", "own", "sparse", "own"]
     assert any("not checked on shifted inputs: Model.forward of t.py failed" in note for note in judge.notes)
 
 
 def test_who_is_slow_escapes_no_draw_that_is_due() -> None:
     judge, _ = judging(PROBABILITIES)
-    comparison = Comparison(judge._task.tolerance)
-    drawn = []
-    for distribution in judge.schedule(5, comparison, derived_s=-1.0):
-        drawn.append(distribution)
-        comparison.distribution = distribution
-        comparison.current.draws += 1
-    assert drawn == ["own", "own", "own", "shifted", "large"]
+    assert drawn(judge, -1.0) == ["own", "own", "own", "shifted", "large"]
     assert any("no time left" in note for note in judge.notes)
 
 
