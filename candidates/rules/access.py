@@ -101,15 +101,15 @@ def changes(program: Program) -> Iterator[Finding]:
         target: ast.expr | None = None
         if isinstance(node, ast.Attribute | ast.Subscript) and not isinstance(node.ctx, ast.Load):
             target = node.value
-            if isinstance(target, ast.Call) and is_builtin(program, target.func, "type"):
-                yield _finding(
-                    "changes-import",
-                    node,
-                    "This changes a class by way of one of its objects.",
-                    "Write a class of your own, and keep state on self.",
-                )
         elif isinstance(node, ast.Call) and is_builtin(program, node.func, "setattr", "delattr") and node.args:
             target = node.args[0]
+        if isinstance(target, ast.Call) and is_builtin(program, target.func, "type"):
+            yield _finding(
+                "changes-import",
+                node,
+                "This changes a class by way of one of its objects.",
+                "Write a class of your own, and keep state on self.",
+            )
         paths = program.scopes.paths(target)
         if paths:
             yield _finding(

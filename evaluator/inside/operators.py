@@ -5,7 +5,7 @@ inside of a launch is the kernel's, not an operator's: `ablation.launching` susp
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -91,29 +91,29 @@ def contraction_flops(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str,
 _VECTOR_PRODUCTS = {"mv": 0, "dot": 0, "vdot": 0, "addmv": 1}
 
 
-@contextmanager
-def suspended() -> Iterator[None]:
+def suspended() -> AbstractContextManager[None]:
     """Do not observe what torch does in the block."""
-    outer = Operators._suspended
-    Operators._suspended = True
-    try:
-        yield
-    finally:
-        Operators._suspended = outer
+    return _suspending(True)
 
 
 def observed(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of the candidate's that is called within such a block, and is observed all the same."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        outer = Operators._suspended
-        Operators._suspended = False
-        try:
+        with _suspending(False):
             return function(*args, **kwargs)
-        finally:
-            Operators._suspended = outer
 
     return call
+
+
+@contextmanager
+def _suspending(wanted: bool) -> Iterator[None]:
+    outer = Operators._suspended
+    Operators._suspended = wanted
+    try:
+        yield
+    finally:
+        Operators._suspended = outer
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

@@ -18,11 +18,16 @@ def leave() -> None:
     Keyrings belong to threads: those of others stay theirs.
 
     Raises:
-        MachineError: the kernel gives no new one.
+        MachineError: the kernel gives no new one, or the call's number on this machine is not known.
     """
-    known = numbers(platform.machine())
+    try:
+        keyctl = numbers(platform.machine())["keyctl"]
+    except KeyError as error:
+        raise MachineError(
+            f"Sandboxes for {platform.machine()} are not known.", "Use an x86_64 or aarch64 machine."
+        ) from error
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.syscall(known["keyctl"], _JOIN_SESSION_KEYRING, None) >= 0:
+    if libc.syscall(keyctl, _JOIN_SESSION_KEYRING, None) >= 0:
         return
     code = ctypes.get_errno()
     if code not in _FORBIDDEN:

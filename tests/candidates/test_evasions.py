@@ -67,6 +67,7 @@ EVASIONS = {
     "globals copied by the function behind it": within("functools.update_wrapper(1, 2, (), ('__globals__',))"),
     "a name put together that begins like a module's": within("getattr(x, f\"s{'ys'}\")"),
     "a class changed through its object": within("type(x).data_ptr = None"),
+    "a class changed by setattr": within("setattr(type(x), 'data_ptr', None)"),
     # aliases
     "alias": within("t = torch\nt.hub.load('a', 'b')"),
     "alias of an alias": within("t = torch\nu = t\nu.hub.load('a', 'b')"),
