@@ -4,11 +4,16 @@ On a GPU a refusal can be an assertion in one of torch's kernels (probabilities 
 failed is lost, to every candidate after it.
 """
 
+from collections.abc import Sequence
+
 from evaluator.errors import UsageError
 from evaluator.oracle.compiling import small_reference
-from evaluator.oracle.draws import DERIVED, Draw, fresh_seed
+from evaluator.oracle.draws import DERIVED, Distribution, Draw, fresh_seed
 from evaluator.oracle.reference import Reference
 from evaluator.tasks import Task
+
+
+_DRAWS = 8  # of each distribution: whether a few small numbers are refused depends on which they are
 
 
 def refusals(task: Task) -> dict[str, str]:
@@ -17,17 +22,18 @@ def refusals(task: Task) -> dict[str, str]:
         small = small_reference(task)
     except UsageError:
         return {}
-    seed = fresh_seed()
-    if isinstance(small, str) or _problem(small, Draw("own", seed)):
+    seeds = [fresh_seed() for _ in range(_DRAWS)]
+    if isinstance(small, str) or _problem(small, "own", seeds):
         return {}
-    return {distribution: said for distribution in DERIVED if (said := _problem(small, Draw(distribution, seed)))}
+    return {distribution: said for distribution in DERIVED if (said := _problem(small, distribution, seeds))}
 
 
-def _problem(reference: Reference, draw: Draw) -> str:
+def _problem(reference: Reference, distribution: Distribution, seeds: Sequence[int]) -> str:
+    """What the reference says to the first draw that it does not take."""
     try:
-        inputs = draw.inputs(reference)
-        if inputs is not None:
-            reference.run(reference.model(draw.seed), inputs)
+        for seed in seeds:
+            if (inputs := Draw(distribution, seed).inputs(reference)) is not None:
+                reference.run(reference.model(seed), inputs)
     except UsageError as error:
         return str(error)
     return ""

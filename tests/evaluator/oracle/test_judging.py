@@ -1,14 +1,17 @@
 """Which of many forwards are looked at closely, judged by a real reference on the CPU."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 import torch
 
+from evaluator.errors import UsageError
 from evaluator.oracle.draws import Draw, fresh_seed
 from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.refusals import refusals
 from evaluator.oracle.truth import Expected
 from evaluator.tasks import Task, Tolerance
 
@@ -141,10 +144,26 @@ def test_inputs_that_the_reference_does_not_take_are_left_out() -> None:
 
 
 def test_what_a_reference_refuses_is_found_out_before_a_gpu_asserts_it() -> None:
-    judge, reference = judging(PROBABILITIES)
+    judge, reference = judging(PROBABILITIES.replace("torch.rand(N) * 0.9 + 0.05", "torch.rand(N) ** 4 * 0.9"))
     reference.device = "cuda"  # the schedule asks for no more of it than this
     assert drawn(judge, 60.0) == ["own", "own", "own", "sparse", "own"]
     assert any("not checked on shifted inputs: Model.forward of t.py failed" in note for note in judge.notes)
+
+
+def test_a_refusal_that_depends_on_the_numbers_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, reference = judging(PROBABILITIES)
+    taken = next(seed for seed in range(1000) if takes(reference, Draw("ties", seed)))
+    seeds = itertools.chain([taken], itertools.count(1000))
+    monkeypatch.setattr("evaluator.oracle.refusals.fresh_seed", lambda: next(seeds))
+    assert "ties" in refusals(judge._task)
+
+
+def takes(reference: Reference, draw: Draw) -> bool:
+    try:
+        reference.run(reference.model(draw.seed), draw.inputs(reference) or [])
+    except UsageError:
+        return False
+    return True
 
 
 def test_who_is_slow_escapes_no_draw_that_is_due() -> None:
