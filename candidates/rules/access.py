@@ -6,7 +6,7 @@ a dotted path that starts at an import is the only way into a module, and paths 
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from candidates.rules import tables
 from candidates.rules.finding import Finding, Program, constant_text, is_builtin, line_of
@@ -38,7 +38,7 @@ _HARD = frozenset(
         "_C",
     }
 )
-"""Attributes that are refused on any object: whatever it turns out to be, this is not kernel code."""
+"""Attributes that are refused on any object but self: whatever it turns out to be, this is not kernel code."""
 
 
 def imports(program: Program) -> Iterator[Finding]:
@@ -180,7 +180,7 @@ def _attribute_builtin(program: Program, node: ast.Name) -> Iterator[Finding]:
     if text is not None:
         if node.id != "hasattr":
             yield from _attribute(node, text, _is_self(call.args[0]))
-    elif not _safe_start(name):
+    elif not _safe_start(name, () if _is_self(call.args[0]) else _HARD):
         yield _finding(
             "computed-attribute",
             node,
@@ -189,13 +189,13 @@ def _attribute_builtin(program: Program, node: ast.Name) -> Iterator[Finding]:
         )
 
 
-def _safe_start(name: ast.expr | None) -> bool:
+def _safe_start(name: ast.expr | None, refused: Collection[str]) -> bool:
     """True for an f-string that begins with text which no refused attribute begins with."""
     if not isinstance(name, ast.JoinedStr) or not name.values:
         return False
     start = constant_text(name.values[0]) or "_"
     return not start.startswith(("_", *tables.FRAME_PREFIXES)) and not any(
-        refused.startswith(start) for refused in (*tables.FRAME_PREFIXES, *_HARD)
+        word.startswith(start) for word in (*tables.FRAME_PREFIXES, *refused)
     )
 
 
@@ -232,7 +232,7 @@ def attributes(program: Program) -> Iterator[Finding]:
 def _attribute(node: ast.AST, name: str, own: bool) -> Iterator[Finding]:
     if _is_dunder(name) and name not in tables.ALLOWED_DUNDER:
         yield _finding("dunder", node, f"The attribute `{name}` leads into the interpreter.", tables.OWN)
-    elif name in tables.FRAME_ATTRIBUTES or name in _HARD:
+    elif name in tables.FRAME_ATTRIBUTES or (name in _HARD and not own):
         yield _finding("dunder", node, f"The attribute `{name}` leads out of the candidate.", tables.OWN)
     elif name in tables.REFUSED_METHODS and not own:
         yield _finding("refused-name", node, f"The method `{name}` is not allowed.", tables.REFUSED_METHODS[name])

@@ -52,11 +52,13 @@ def _remedy(program: Program, name: str, shown: str) -> str:
 
 
 def _is_guarded(program: Program, node: ast.AST, name: str) -> bool:
-    """True inside a `try` that catches the failure, or under a test by `hasattr` or of the version."""
+    """True inside a `try` that catches the failure or in what stands in for it, or under a test by `hasattr` or of the
+    version.
+    """
     inner = node
     while inner in program.parents:
         outer = program.parents[inner]
-        if isinstance(outer, ast.Try) and inner in outer.body and _GUARDS & _caught(outer):
+        if isinstance(outer, ast.Try) and (inner in outer.body or inner in outer.handlers) and _GUARDS & _caught(outer):
             return True
         if isinstance(outer, ast.If | ast.IfExp) and inner is not outer.test and _asks(outer.test, name):
             return True

@@ -306,6 +306,9 @@ REFUSED_METHODS: dict[str, str] = {
 }
 
 MODULE_LEVEL_CALLS = (
+    "triton.__version__",
+    "torch.__version__",
+    "torch.version",
     "triton.Config",
     "triton.autotune",
     "triton.cdiv",

@@ -106,6 +106,18 @@ HONEST = {
     "kernel under a condition": HEAD + "if hasattr(triton, 'jit'):\n" + indent(KERNEL, "    ") + MODEL,
     "own super methods": within("z = super().__repr__()"),
     "all": "__all__ = ['ModelNew']\n" + module(),
+    "version at import": module(
+        "MAJOR, MINOR = (int(part) for part in triton.__version__.split('.')[:2])\n"
+        "CUDA = (torch.version.cuda or '0').split('.')\nassert MAJOR >= 3, 'needs Triton 3'\n"
+    ),
+    "fallback for names of an older Triton": module(
+        "try:\n    from triton.language.extra.libdevice import rint\nexcept ImportError:\n"
+        "    from triton.language.math import rint\n"
+    ),
+    "channels on self": module()
+    .replace(FORWARD, f"    def __init__(self, c):\n        super().__init__()\n        self._C = c\n\n{FORWARD}")
+    .replace("return y", "return y[:, : self._C]"),
+    "attributes on self that begin like a module": within("scales = [getattr(self, f's{i}') for i in range(2)]"),
 }
 
 
@@ -138,6 +150,7 @@ SHAPE = {
     "tensor made": (module("W = torch.randn(3)\n"), "test-code"),
     "kernel launched": (module("double[(1,)](1, 2, 3)\n"), "test-code"),
     "own function called": (module("def test():\n    pass\n\ntest()\n"), "test-code"),
+    "check at import": (module() + "\nassert ModelNew()(torch.ones(2)).sum() == 4\n", "test-code"),
     "with block": (module() + "\nwith torch.no_grad():\n    pass\n", "test-code"),
     "loop": (module() + "\nwhile False:\n    pass\n", "test-code"),
     "undefined name": (module().replace("import triton\n", ""), "undefined-name"),
