@@ -4,8 +4,8 @@ Call `install` after TRITON_INTERPRET=1 was set and triton was imported, and bef
 
 Wrong in Triton's own (3.6 to 3.9), and corrected here: arithmetic, comparison and dot of bfloat16 work on raw bits;
 float32 to bfloat16 truncates; libdevice functions return None; fp32 dots ignore TF32; autotuners need a GPU; float and
-boolean arguments are not typed as a launch types them; grids may not be lists; an access outside of the tensors that
-were passed corrupts or kills the process. And too slow there: reductions with a function of one's own.
+boolean arguments are not typed as a launch types them, nor are loop variables; grids may not be lists; an access out of
+the tensors that were passed corrupts or kills the process. And too slow there: reductions with a function of one's own.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from triton.runtime import interpreter as machine
 from triton.runtime.autotuner import Autotuner
 from triton.runtime.errors import InterpreterError
 
-from evaluator.inside import interpreted_numbers, interpreted_reductions, stub_driver
+from evaluator.inside import interpreted_loops, interpreted_numbers, interpreted_reductions, stub_driver
 from evaluator.inside.device import Device
 from evaluator.inside.interpreted_numbers import NotInterpretable
 from evaluator.inside.memory_bounds import Bounds, OutOfBounds
@@ -51,6 +51,7 @@ def install(device: Device) -> None:
     stub_driver.activate(device)
     interpreted_numbers.install()
     interpreted_reductions.install()
+    interpreted_loops.install()
     _install_bounds()
     _install_launch()
 
@@ -155,6 +156,8 @@ def _launching(function: Any, arguments: dict[str, Any], patch_language: Callabl
     scope = patch_language(everything)
     # Triton 3.6 asks numpy for int(array), which numpy 2.4 refuses unless the array has no dimensions.
     scope.set_attr(tl.tensor, "__index__", lambda tensor: int(tensor.handle.data.squeeze()))
+    for language in (tl, tl.core):
+        scope.set_attr(language, "range", interpreted_loops.indices)
     _State.bounds, _State.patched, _State.kernel = Bounds.of(arguments.values()), True, function.__name__
     try:
         with np.errstate(all="ignore"):

@@ -344,3 +344,35 @@ class ModelNew(torch.nn.Module):
         kernel[(x.shape[0],)](x, out, x.shape[1])
         return out
 """
+
+LOOPS = (
+    HEAD
+    + """
+@triton.jit
+def total(x, rows, SIZE: tl.constexpr):
+    found = 0.0
+    for row in range(rows):
+        found += tl.sum(tl.load(x + row.to(tl.int64) * SIZE + tl.arange(0, SIZE)))
+    return found
+
+@triton.jit
+def kernel(x, y, rows, SIZE: tl.constexpr):
+    tl.store(y, total(x, rows, SIZE))
+    found = 0.0
+    for row in tl.range(rows - 1, -1, -1, num_stages=2):
+        for column in range(0, SIZE, 2):
+            found += tl.load(x + row.to(tl.int64) * SIZE + column)
+    tl.store(y + 1, found)
+    most = 0
+    for index in tl.static_range(3):
+        for wrapped in range(index, index + 1):
+            most = wrapped * 2147483647
+    tl.store(y + 2, most.to(tl.float32))
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty(3, device=x.device)
+        kernel[(1,)](x, y, x.shape[0], SIZE=x.shape[1])
+        return y
+"""
+)

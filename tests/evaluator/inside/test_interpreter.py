@@ -50,6 +50,11 @@ JOBS: dict[str, Any] = {
         "expected": "torch.stack([inputs[0].amax(1), __import__('functools').reduce(lambda y, x: y / 2 + x, "
         "inputs[0].double().T)], 1)",
     },
+    "loops": {
+        "source": kernels.LOOPS,
+        "inputs": [[[5, 64], "float32"]],
+        "expected": "torch.stack([inputs[0].sum(), inputs[0][:, ::2].sum(), torch.tensor(-2.0).double()])",
+    },
     "descriptors": {"source": kernels.DESCRIPTORS, "inputs": [[[128, 64], "float32"]], "expected": "inputs[0] * 2"},
     "out_of_bounds": {"source": kernels.OUT_OF_BOUNDS, "inputs": [[[1000], "float32"]], "expected": "inputs[0]"},
     "assembly": {"source": kernels.INLINE_ASSEMBLY, "inputs": VECTOR, "expected": "inputs[0]"},
@@ -75,6 +80,7 @@ def answers() -> dict[str, Any]:
         ("tanh", 1e-7),
         ("heuristics", 1e-6),
         ("reductions", 1e-5),
+        ("loops", 1e-4),
         ("descriptors", 0.0),
     ],
 )
