@@ -12,7 +12,7 @@ from evaluator.oracle.draws import DERIVED, Distribution, Draw, fresh_seed
 from evaluator.oracle.reference import Reference
 from evaluator.tasks import Task
 
-_DRAWS = 8  # of each distribution: whether a few small numbers are refused depends on which they are
+_DRAWS = 4  # of each distribution: whether a few small numbers are refused depends on which they are
 
 
 def refusals(task: Task) -> dict[str, str]:
