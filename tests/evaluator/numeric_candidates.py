@@ -103,6 +103,55 @@ def sharing(kernel: str = SHARE_KERNEL) -> str:
     return HEAD + kernel + _MODEL.replace("PARAMETERS", "").replace("LAUNCH", launch)
 
 
+RUNNING = """
+import torch
+import torch.nn as nn
+
+ROWS = 1000
+WIDTH = 300
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(WIDTH).eval()
+
+    def forward(self, x):
+        return self.norm(x)
+
+def get_inputs():
+    return [torch.randn(ROWS, WIDTH)]
+
+def get_init_inputs():
+    return []
+"""
+
+RUNNING_VALUE = "(x - mean) * tl.rsqrt(variance + 1e-5) * gain + shift"
+RUNNING_KERNEL = f"""
+@triton.jit
+def normalise(x_ptr, mean_ptr, variance_ptr, gain_ptr, shift_ptr, out_ptr, width, BLOCK: tl.constexpr):
+    columns = tl.arange(0, BLOCK)
+    mask = columns < width
+    at = tl.program_id(0) * width + columns
+    x = tl.load(x_ptr + at, mask=mask)
+    mean = tl.load(mean_ptr + columns, mask=mask)
+    variance = tl.load(variance_ptr + columns, mask=mask, other=1.0)
+    gain = tl.load(gain_ptr + columns, mask=mask)
+    shift = tl.load(shift_ptr + columns, mask=mask)
+    tl.store(out_ptr + at, {RUNNING_VALUE}, mask=mask)
+
+"""
+
+
+def running(value: str = RUNNING_VALUE) -> str:
+    """A batch norm by running statistics, whose kernel stores this value."""
+    model = _MODEL.replace("PARAMETERS", "        self.norm = nn.BatchNorm1d(300).eval()\n")
+    launch = (
+        "n = self.norm\n        normalise[(rows,)](x, n.running_mean, n.running_var, n.weight, n.bias, out, width, "
+        "BLOCK=triton.next_power_of_2(width))"
+    )
+    return HEAD + RUNNING_KERNEL.replace(RUNNING_VALUE, value) + model.replace("LAUNCH", launch)
+
+
 SUM = """
 import torch
 import torch.nn as nn

@@ -20,10 +20,12 @@ from .numeric_candidates import (
     CENTRED_KERNEL,
     LAYERNORM,
     NARROW,
+    RUNNING,
     SHARE,
     SHARE_KERNEL,
     narrowing,
     normalising,
+    running,
     sharing,
 )
 
@@ -107,6 +109,13 @@ def test_what_the_reference_can_not_answer_is_left_out_and_said(evaluator: Evalu
     assert any(
         "not checked on signed inputs: the reference's output is not finite" in n for n in verdict.evidence.notes
     )
+
+
+def test_running_statistics_are_used(evaluator: Evaluator, gpu: Gpu) -> None:
+    right = judge(evaluator, gpu, task(RUNNING), running())
+    assert right.status is Status.VERIFIED, right.reason
+    careless = judge(evaluator, gpu, task(RUNNING), running("x * gain + shift"))
+    assert careless.status is Status.WRONG_OUTPUT
 
 
 def test_a_kernel_for_one_size_is_told_the_other(evaluator: Evaluator, gpu: Gpu) -> None:

@@ -20,9 +20,11 @@ from .numeric_candidates import (
     CENTRED_KERNEL,
     LAYERNORM,
     PRODUCT,
+    RUNNING,
     SUM,
     multiplying,
     normalising,
+    running,
     summing,
 )
 
@@ -105,6 +107,25 @@ def test_a_variance_that_cancels_is_caught(evaluator: Evaluator, target: Target)
     verdict = judge(evaluator, target, task(LAYERNORM), careless)
     assert verdict.status is Status.WRONG_OUTPUT
     assert verdict.reason.startswith("on shifted inputs")
+
+
+def test_running_statistics_are_used(evaluator: Evaluator, target: Target) -> None:
+    right = judge(evaluator, target, task(RUNNING), running())
+    assert right.status is Status.VERIFIED, right.reason
+    careless = judge(evaluator, target, task(RUNNING), running("x * gain + shift"))
+    assert careless.status is Status.WRONG_OUTPUT
+
+
+def test_inputs_at_which_a_kernel_of_torch_asserts_are_left_out(evaluator: Evaluator, target: Target) -> None:
+    """A failed assertion would end the oracle's context, and with it every verdict after this one."""
+    entropy = "nn.functional.binary_cross_entropy(x, torch.ones_like(x), reduction='none')"
+    reference = REFERENCE.replace("torch.relu(x * self.gain)", entropy).replace("torch.randn", "torch.rand")
+    assert entropy in reference
+    kernel = KERNEL.replace("tl.maximum(x * gain, 0.0)", "-tl.maximum(tl.log(x), -100.0)")
+    verdict = judge(evaluator, target, task(reference, small={"ROWS": 7}), candidate(kernel=kernel))
+    assert verdict.status is Status.VERIFIED, verdict.reason
+    assert any(note.startswith("not checked on shifted inputs") for note in verdict.evidence.notes)
+    assert judge(evaluator, target, task(), candidate()).status is Status.VERIFIED
 
 
 def test_a_kernel_for_one_size_is_told_the_other_and_times_are_of_the_true_one(
