@@ -152,9 +152,8 @@ class Judge:
             self.notes.append(text)
 
     def _derived(self, seconds: float, due: Callable[[], bool]) -> Iterator[Distribution]:
-        if self._reference.device == "cuda" and not self._reference.tried_small:
-            self._reference.tried_small = True
-            self._reference.unfit.update(refusals(self._task))
+        if self._reference.device == "cuda":
+            self._reference.unfit = refusals(self._task) | self._reference.unfit
         began = time.monotonic()
         for distribution in draws.DERIVED:
             if self.stateful:

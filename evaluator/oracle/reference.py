@@ -48,7 +48,6 @@ class Reference:
         self.sizes: dict[str, int] = {}  # module-level integers that were changed; see `at`
         self.independent: bool | None = None  # are the rows of a batch independent? None until somebody tried
         self.unfit: dict[str, str] = {}  # distributions of inputs that it is not meaningful for, with the reason
-        self.tried_small = False  # whether a GPU's reference was tried on the CPU for what it does not take
         self._where = where
         module = types.ModuleType("reference")
         module.__file__ = where

@@ -15,8 +15,17 @@ from evaluator.tasks import Task
 _DRAWS = 4  # of each distribution: whether a few small numbers are refused depends on which they are
 
 
+_known: dict[str, dict[str, str]] = {}  # by a task's digest: a failing case is looked for at many sizes
+
+
 def refusals(task: Task) -> dict[str, str]:
     """The distributions on which the reference fails, with what it says; empty where the CPU can't tell."""
+    if task.digest not in _known:
+        _known[task.digest] = _tried(task)
+    return _known[task.digest]
+
+
+def _tried(task: Task) -> dict[str, str]:
     try:
         small = small_reference(task)
     except UsageError:
