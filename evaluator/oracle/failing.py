@@ -15,6 +15,7 @@ from evaluator.inside import tree
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.charges import Mismatch, Violation, WrongOutput
 from evaluator.oracle.correctness import Effort, Examination, Wrong
+from evaluator.oracle.lint import check_repeatable
 from evaluator.oracle.numerics import wrong_elements
 from evaluator.oracle.programs import by_launch, in_words
 from evaluator.oracle.reference import Reference, at
@@ -37,8 +38,13 @@ def find(request: Request, error: Failure, workers: Pool, limits: Limits, device
 
     Sizes are lowered for wrong outputs, and in the interpreter for exceptions too: on a GPU these may leave a broken
     context behind. What crashes or hangs is not run again.
+
+    Raises:
+        UsageError: it is the reference's fault, whose outputs are not the same twice.
     """
-    if not isinstance(error, WrongOutput) and (device != "cpu" or not _raised(error)):
+    if isinstance(error, WrongOutput):
+        check_repeatable(request.task)
+    elif device != "cpu" or not _raised(error):
         return None
     if limits.search_s <= 0:
         return _known(error)

@@ -116,6 +116,14 @@ class Judge:
         self.compare(comparison, expected, got, "", of)
         return comparison
 
+    def repeats(self, model: torch.nn.Module, inputs: list[Any]) -> bool:
+        """Whether the reference gives the same again on the same inputs, as far as a candidate has to."""
+        comparison = Comparison(self._task.tolerance)
+        first, again = (self._reference.run(copy.deepcopy(model), _copies(inputs))[1] for _ in range(2))
+        for one, other in zip(first, again, strict=True):
+            comparison.repeated("output", one, other)
+        return not comparison.problem
+
     def strangest(
         self, model: torch.nn.Module, seeds: Sequence[int], got: Sequence[list[torch.Tensor]], count: int
     ) -> list[int]:

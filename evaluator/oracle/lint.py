@@ -16,9 +16,9 @@ import torch
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.oracle import draws
+from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.draws import Draw, fresh_seed
 from evaluator.oracle.judging import Judge
-from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.truth import expect
 from evaluator.oracle.weights import perturb
@@ -27,6 +27,8 @@ from evaluator.tasks import Task
 
 Outputs = list[torch.Tensor]
 
+_UNREPEATABLE = "the reference gives other outputs when it is run again on the same inputs"
+_REPEATABLE = "Leave randomness out of forward, and call eval() on what has dropout."
 _WHERE: dict[Severity, str] = {"fault": "", "warning": ", on the task's own inputs"}
 
 
@@ -69,6 +71,24 @@ def lint(task: Task, reference: Reference | str) -> tuple[Weakness, ...]:
     return tuple(_Linter(task, reference).weaknesses())
 
 
+def check_repeatable(task: Task) -> None:
+    """For a candidate that is wrong: could any be right? Nothing is said where the CPU can't tell.
+
+    Raises:
+        UsageError: the reference answers at random.
+    """
+    try:
+        reference = small_reference(task)
+        if isinstance(reference, str):
+            return
+        seed = fresh_seed()
+        repeats = Judge(task, reference, None).repeats(reference.model(seed), reference.inputs(seed))
+    except UsageError:
+        return
+    if not repeats:
+        raise UsageError(f"{_UNREPEATABLE}, at small sizes ({task.path})", _REPEATABLE)
+
+
 class _Linter:
     def __init__(self, task: Task, reference: Reference) -> None:
         self._task = task
@@ -81,13 +101,8 @@ class _Linter:
 
     def weaknesses(self) -> Iterator[Weakness]:
         samples = list(self._samples())
-        if not self._repeats(samples[0]):
-            yield Weakness(
-                name="not repeatable",
-                severity="fault",
-                message="the reference gives other outputs when it is run again on the same inputs",
-                remedy="Leave randomness out of forward, and call eval() on what has dropout.",
-            )
+        if not self._judge.repeats(self._model, samples[0].inputs):
+            yield Weakness(name="not repeatable", severity="fault", message=_UNREPEATABLE, remedy=_REPEATABLE)
             return
         expected = expect(self._reference, copy.deepcopy(self._model), lambda: copy.deepcopy(samples[0].inputs))
         if reason := draws.unfitness("own", expected.truth, expected.own):
@@ -162,12 +177,6 @@ class _Linter:
         comparison = self._judge.confirm(copy.deepcopy(self._model), sample.inputs, outputs, "")
         refused = self._task.tolerance.reduced == "refused" and not self._task.precision.allow_reduced
         return not comparison.problem and not (comparison.rounded_to and refused)
-
-    def _repeats(self, sample: Sample) -> bool:
-        comparison = Comparison(self._task.tolerance)
-        for first, again in zip(sample.outputs, self._run(sample.inputs), strict=True):
-            comparison.repeated("output", first, again)
-        return not comparison.problem
 
     def _rounded(self, dtype: torch.dtype, sample: Sample) -> Outputs:
         if not any(output.dtype == torch.float32 for output in sample.outputs):

@@ -208,6 +208,13 @@ def test_inputs_that_are_not_the_seeds_are_the_tasks_fault(
         judge(evaluator, gpu, task(asked), source)
 
 
+def test_a_reference_that_answers_at_random_is_the_tasks_fault(evaluator: Evaluator, gpu: Gpu) -> None:
+    """An honest candidate was said to be wrong."""
+    reference = REFERENCE.replace("torch.relu(x * self.gain)", "nn.functional.dropout(torch.relu(x * self.gain), 0.1)")
+    with pytest.raises(UsageError, match="gives other outputs when it is run again"):
+        judge(evaluator, gpu, task(reference), candidate())
+
+
 def test_outputs_of_eight_bits_are_compared(evaluator: Evaluator, gpu: Gpu) -> None:
     asked = task(NARROW, small={"ROWS": 7})
     right = judge(evaluator, gpu, asked, narrowing())
