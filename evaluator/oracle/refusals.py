@@ -13,8 +13,6 @@ from evaluator.oracle.reference import Reference
 from evaluator.tasks import Task
 
 _DRAWS = 4  # of each distribution: whether a few small numbers are refused depends on which they are
-
-
 _known: dict[str, dict[str, str]] = {}  # by a task's digest: a failing case is looked for at many sizes
 
 
