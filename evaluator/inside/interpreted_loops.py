@@ -40,6 +40,6 @@ class _Loops(machine.ASTTransformer):
     def visit_For(self, node: ast.For) -> ast.For:
         self.generic_visit(node)
         if isinstance(node.iter, ast.Call) and isinstance(node.iter.func, ast.Name) and node.iter.func.id == "range":
-            machine_name = ast.Name(id="interpreter_semantic", ctx=ast.Load())
-            node.iter.func = ast.Attribute(value=machine_name, attr="indices", ctx=ast.Load())
+            semantic = ast.Name(id="interpreter_semantic", ctx=ast.Load())
+            node.iter.func = ast.Attribute(value=semantic, attr="indices", ctx=ast.Load())
         return node

@@ -55,8 +55,9 @@ class Exchange:
         tensors: list[torch.Tensor] = []
         self._encoded = tree.flatten(inputs, tensors)
         self._inputs = [self._loan.place(tensor) for tensor in tensors]
-        self._check_repeatable(seed, tensors)
-        self._structure, outputs = self._reference.run(model, inputs)
+        self.put(inputs)
+        del inputs, tensors  # they may be gigabytes, and are made once more
+        self._structure, outputs = self._reference.run(model, self._made_again(seed))
         if not outputs or not tree.only_tensors(self._structure):
             raise UsageError(
                 f"the reference {self._where} returns something other than tensors", "Return tensors only."
@@ -186,15 +187,20 @@ class Exchange:
         """Take the memory back; the worker must be dead."""
         self._loan.close()
 
-    def _check_repeatable(self, seed: int, tensors: list[torch.Tensor]) -> None:
-        """What a candidate was given is made again, to compare with; so it has to come out the same."""
-        again = self._tensors(self._reference.inputs(seed))
-        if not all(torch.equal(_bits(one), _bits(other)) for one, other in zip(tensors, again, strict=True)):
+    def _made_again(self, seed: int) -> list[Any]:
+        """The inputs of this seed, which were put: what a candidate was given is always made again, to compare with.
+
+        Raises:
+            UsageError: they come out otherwise.
+        """
+        inputs = self._reference.inputs(seed)
+        if self.changed_input(self._tensors(inputs)) is not None:
             raise UsageError(
                 f"get_inputs() of {self._where} gives other values for the same seed",
                 "Draw from the generators of torch, numpy.random or random, which are seeded, and not from one of "
                 "your own that is not.",
             )
+        return inputs
 
     def _tensors(self, inputs: list[Any]) -> list[torch.Tensor]:
         """Those of other inputs, which may differ from the first in nothing but the tensors' values.

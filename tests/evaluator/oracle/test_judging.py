@@ -1,4 +1,4 @@
-"""Which of many forwards are looked at closely, judged by a real reference on the CPU."""
+"""What a judge draws from, leaves out and looks at closely, by real references on the CPU."""
 
 import itertools
 from pathlib import Path
