@@ -151,10 +151,12 @@ def compiling() -> Iterator[Launches]:
 
     def compile_only(self: JITFunction[Any], *args: Any, grid: Any, warmup: bool, **kwargs: Any) -> Any:
         arguments = bind(self, args, kwargs)
+        for hook in self.pre_run_hooks:  # they get the tensors, of which the compiler is shown stand-ins
+            hook(*args, **kwargs)
         output = io.StringIO()
         stand_ins = {name: stand_in(value) for name, value in kwargs.items()}
         try:
-            with contextlib.redirect_stdout(output):
+            with contextlib.redirect_stdout(output), patch.object(self, "pre_run_hooks", []):
                 compiled = launch(self, *stand_in(args), grid=grid, warmup=True, **stand_ins)
         except Exception as error:
             config = launches.choice.config if launches.choice else {}

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from evaluator.inside.operators import suspended
+
 Array = npt.NDArray[Any]
 Function = Callable[..., Any]
 
@@ -46,6 +48,7 @@ def _saturate(value: Array, result: np.dtype[Any]) -> Array:
 
 
 def _special(function: Callable[..., torch.Tensor]) -> Function:
+    @suspended()
     def call(*arrays: Array) -> Array:
         tensors = [torch.from_numpy(np.array(array, dtype=np.float64)) for array in arrays]
         answer: Array = function(*tensors).numpy()

@@ -140,12 +140,17 @@ def _install_launch() -> None:
         # A launch patches the whole language; doing it again at each call of a jitted function costs most of the time.
         return machine._LangPatchScope() if _State.patched else patch_language(function)
 
+    def arguments_on_host(self: Any, args: Any, kwargs: Any) -> Any:
+        return args, kwargs  # where they were; Triton makes new tensors of the same memory
+
     def tune(self: Autotuner, *args: Any, **kwargs: Any) -> Any:
         return _run_chosen(self, args, kwargs)
 
     machine.InterpretedFunction.run = launch
     machine._implicit_cvt = implicit_cvt
     machine._patch_lang = patch_once
+    machine.GridExecutor._init_args_hst = arguments_on_host
+    machine.GridExecutor._restore_args_dev = lambda self, *args: None
     Autotuner.run = tune
 
 

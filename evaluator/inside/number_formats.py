@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from evaluator.inside.operators import suspended
+
 Array = npt.NDArray[Any]
 
 
@@ -29,11 +31,13 @@ def f32_to_tf32(values: Array) -> Array:
     return np.where(np.isfinite(values), rounded, values)
 
 
+@suspended()
 def f8_to_f32(bits: Array, dtype: torch.dtype) -> Array:
     values: Array = torch.from_numpy(np.array(bits, dtype=np.uint8)).view(dtype).to(torch.float32).numpy()
     return values
 
 
+@suspended()
 def f32_to_f8(values: Array, dtype: torch.dtype) -> Array:
     """Bits of the nearest float8, clamped to the largest finite value as CUDA's conversions do."""
     limit = torch.finfo(dtype).max

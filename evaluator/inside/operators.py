@@ -1,11 +1,12 @@
 """Which torch operators a block of code runs, and how much they touch; memory that they hand out unwritten is poisoned.
 
-Views, and operators without floating-point tensors, are left out. What the interpreter of Triton computes with torch
-inside of a launch is the kernel's, not an operator's: `ablation.launching` suspends the observation for it.
+Views, and operators without floating-point tensors, are left out. What our arithmetic for Triton's interpreter computes
+with torch is the kernel's, not an operator's, and `suspended`. A launch as a whole is not: it calls the candidate's
+hooks, its grid and its arguments.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -91,25 +92,11 @@ def contraction_flops(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str,
 _VECTOR_PRODUCTS = {"mv": 0, "dot": 0, "vdot": 0, "addmv": 1}
 
 
-def suspended() -> AbstractContextManager[None]:
-    """Do not observe what torch does in the block."""
-    return _suspending(True)
-
-
-def observed(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of the candidate's that is called within such a block, and is observed all the same."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with _suspending(False):
-            return function(*args, **kwargs)
-
-    return call
-
-
 @contextmanager
-def _suspending(wanted: bool) -> Iterator[None]:
+def suspended() -> Iterator[None]:
+    """Do not observe what torch does in the block, or in the function below it; neither may call the candidate."""
     outer = Operators._suspended
-    Operators._suspended = wanted
+    Operators._suspended = True
     try:
         yield
     finally:

@@ -29,20 +29,24 @@ class Scrutiny:
         """One forward on the session's inputs, delivered to `output_places`.
 
         `draw` chooses the pattern in unwritten memory; `stub` names kernels whose launches are left out (`*`: all);
-        `observe` asks for operators and launches on a GPU too; `hold` keeps the result until `deliver`; `trace` (an
-        output and an element of it) asks the interpreter which programs write it.
+        `observe` asks for operators and launches on a GPU too; `bare` asks for operators alone, in memory as it is, so
+        that the forward is as those that are timed; `hold` keeps the result until `deliver`; `trace` (an output and an
+        element of it) asks the interpreter which programs write it.
         """
-        byte = poison.pattern(message["draw"])
+        bare = bool(message.get("bare"))
+        byte = None if bare else poison.pattern(message["draw"])
         observed = Operators(byte)
         launched: dict[str, int] = {}
         stores = None
         with ExitStack() as stack:
             if "trace" in message:
                 stores = stack.enter_context(_noting_stores())
-            if self._on_gpu:
+            if self._on_gpu and byte is not None:
                 poison.prefill([*message["output_places"], *message["input_places"]], byte)
-            if not self._on_gpu or message.get("observe") or message.get("stub"):
+            watched = not self._on_gpu or message.get("observe") or message.get("stub")
+            if watched:
                 launched = stack.enter_context(ablation.launching(message.get("stub", ())))
+            if watched or bare:
                 stack.enter_context(observed)
             value = self._session.forward()
         answer = self._session.deliver(value, message["output_places"])

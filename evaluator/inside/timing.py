@@ -7,10 +7,13 @@ graph where the forward can be captured, else enqueued one by one behind a kerne
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, Protocol
 
 import torch
+
+from evaluator.inside.operators import Operators
 
 _SPIN_MARGIN = 1.5  # the host's enqueue time varies
 _MAX_SPIN_S = 10e-3
@@ -49,6 +52,7 @@ class Stopwatch:
         self._outputs: list[Any] = []
         self._hand_over: Callable[[], Any] | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
+        self.operators: dict[str, int] = {}  # elements that torch touched, by operator, while the ring was captured
         self._spin_one = self._spin_all = 0
         self._next = 0
 
@@ -60,19 +64,26 @@ class Stopwatch:
         self._spin_one = _spin_cycles(self._single)
         return min(self.singles(3))
 
-    def capture(self, wanted: bool) -> str:
-        """Capture one way around the ring as a graph, if that is wanted; empty, or the reason why there is none."""
-        problem = self._capture() if wanted else "too large"
+    def capture(self, wanted: bool, observe: bool) -> str:
+        """Capture one way around the ring as a graph, if that is wanted; empty, or the reason why there is none.
+
+        Args:
+            observe: note which operators torch runs meanwhile. What was captured is what is timed, whatever a forward
+                does in other calls. Not for torch.compile, which compiles nothing while torch is observed.
+        """
+        observed = Operators(None) if observe else None
+        problem = self._capture(observed or nullcontext()) if wanted else "too large"
+        self.operators = observed.elements if observed else {}
         for _ in range(2):
             self._round()
         torch.cuda.synchronize()
         self._spin_all = _spin_cycles(self._round)
         return problem
 
-    def _capture(self) -> str:
+    def _capture(self, observing: AbstractContextManager[object]) -> str:
         graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.graph(graph):
+            with torch.cuda.graph(graph), observing:
                 outputs = self._forwards()
         except Exception as error:  # noqa: BLE001  whatever a forward does that a graph can't hold
             torch.cuda.synchronize()

@@ -143,15 +143,19 @@ class Exchange:
             self._loan.poison(place)
         self.synchronize()
 
-    def forward(self, draw: int, timeout_s: float, **options: Any) -> None:
-        """Have the worker run once on what it was lent; `options` are what `Worker._forward` takes beyond that.
+    def forward(self, draw: int, timeout_s: float, slot: Slot | None = None, **options: Any) -> None:
+        """Have the worker run once on what it was lent; `options` are what `Scrutiny.forward` takes beyond that.
+
+        Args:
+            slot: other places than the first.
 
         Raises:
             WorkerFailure: it failed.
             Mismatch: its outputs have another form than the reference's.
         """
+        slot = slot or self.first
         message = {"do": "forward", "draw": draw, "inputs": self._encoded}
-        message |= {"input_places": self._inputs, "output_places": self._outputs} | options
+        message |= {"input_places": slot.inputs, "output_places": slot.outputs} | options
         self.claims.append(self._worker.ask(message, timeout_s))
         self._check_form(self.claims[-1])
 

@@ -78,6 +78,16 @@ class Integrity:
                 )
             self.read_operators(claim.operators, _largest(examination), negligible)
 
+    def read_capture(self, examination: Examination, said: dict[str, Any], slots: int, negligible: float) -> None:
+        """Convict by what torch did while a ring of so many slots was captured, which is what is timed.
+
+        Raises:
+            Violation: an operator did arithmetic that it may not.
+            WorkerFailure: what the worker said can't be read.
+        """
+        each = {name: count // slots for name, count in read_claim(said).operators.items()}
+        self.read_operators(each, _largest(examination), negligible)
+
     def read_flops(self, said: dict[str, Any]) -> None:
         """Take what torch did of the contractions in a forward at the true sizes.
 

@@ -64,6 +64,7 @@ class Measured:
         ours = self._kept.hold(request.digest, examination, self._contestant(examination))
         try:
             self._time(request, report, ours)
+            integrity.read_capture(examination, ours.captured, ours.slots, NEGLIGIBLE)
             if _would_be_kept(request, report):
                 self._ablate(request, report, examination, integrity)
             integrity.conclude()
@@ -132,7 +133,10 @@ class Measured:
         with report.step("integrity"):
             worker, tuned = self._workers.take(), report.evidence["autotune"]
             with Ablation(examination, worker, request.source, tuned, limits) as ablation:
-                self._time_again(request, report, ablation.trial)
+                timed = self._contestant(ablation.trial)
+                self._time_again(request, report, timed)
+                integrity.read_capture(ablation.trial, timed.captured, timed.slots, NEGLIGIBLE)
+                ablation.like_timed(timed.any_slot())
                 ablation.whole()
                 integrity.read_claims(ablation.trial, NEGLIGIBLE)
                 integrity.read_flops(ablation.trial.exchange.claims[-1])
@@ -140,11 +144,11 @@ class Measured:
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
 
-    def _time_again(self, request: Request, report: Report, trial: Examination) -> None:
+    def _time_again(self, request: Request, report: Report, ours: Contestant) -> None:
         """What goes on the board comes from two workers, since a worker's time holds the luck of its memory."""
         assert report.time is not None
         with self._workers.quiet(), self._kept.stopped(request.digest):
-            again = self._trial.alone(self._contestant(trial)).time
+            again = self._trial.alone(ours).time
         apart = again.median_ms / report.time.median_ms - 1
         report.notes.append(f"timed in two workers, {abs(apart):.2%} apart")
         report.time = pooled(report.time, again)
@@ -259,7 +263,7 @@ class Measured:
             except Mismatch as error:
                 report.notes.append(f"the {kind} baseline is outside the tolerance itself: {error}")
             timer = self._settings.timer.model_copy(update={"warmup": _WARM_CALLS_OF_COMPILED})
-            contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s, self._control)
+            contestant = Contestant(examination, timer, self._l2_bytes, limits.first_forward_s, self._control, False)
             with self._workers.quiet():
                 outcome = self._trial.alone(contestant)
         except (WorkerFailure, Mismatch, Violation, ValueError) as error:

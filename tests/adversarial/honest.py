@@ -160,6 +160,13 @@ def tile(x_ptr, gain_ptr, shift_ptr, out_ptr, rows, width, factor, TALL: tl.cons
         candidate().replace("torch.empty_like(x)", "torch.zeros_like(x)"),
     ),
     _case(
+        "a hook that fills the output before the launch",
+        candidate(
+            head="def clear(x, gain, shift, out, *rest, **options):\n    out.zero_()",
+            init="scaled_relu.add_pre_run_hook(clear)",
+        ),
+    ),
+    _case(
         "a fused multiply-add in another order",
         candidate(
             kernel=replaced(

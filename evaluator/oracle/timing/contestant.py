@@ -39,14 +39,22 @@ class Contestant:
         l2_bytes: of the GPU.
         timeout_s: for one command.
         control: what commands are compared with.
+        observe: have the worker say what torch does while its ring is captured.
     """
 
     def __init__(
-        self, examination: Examination, timer: Timer, l2_bytes: int, timeout_s: float, control: Control
+        self,
+        examination: Examination,
+        timer: Timer,
+        l2_bytes: int,
+        timeout_s: float,
+        control: Control,
+        observe: bool = True,
     ) -> None:
         self.worker = examination.worker
         self.forward_ms = 0.0
         self.not_captured = ""
+        self.captured: dict[str, Any] = {}  # what the worker says about the capture of its ring
         self.audit: Audit | None = None
         self._examination = examination
         self._exchange = examination.exchange
@@ -54,6 +62,7 @@ class Contestant:
         self._l2_bytes = l2_bytes
         self._timeout_s = timeout_s
         self._control = control
+        self._observe = observe
         self._slots: list[Slot] = []
 
     @property
@@ -80,6 +89,10 @@ class Contestant:
     def cold(self) -> bool:
         """Whether the ring is too large for the L2 to keep a slot until its next turn."""
         return self.slots * self.slot_bytes > 2 * self._l2_bytes
+
+    def any_slot(self) -> Slot:
+        """One of the ring that the worker can't foresee."""
+        return secrets.choice(self._slots)
 
     def stretch_ms(self, around: bool) -> float:
         """What is timed at once: one way around the ring, or a single forward."""
@@ -164,8 +177,8 @@ class Contestant:
             self._slots += more
             self._exchange.lend()
         self._fill()
-        answer = self.worker.ask(self._message("ring"), self._timeout_s)
-        self.not_captured = str(answer["not_captured"])[:200]
+        self.captured = self.worker.ask(self._message("ring") | {"observe": self._observe}, self._timeout_s)
+        self.not_captured = str(self.captured["not_captured"])[:200]
 
     def _suit(self, forward_ms: float) -> bool:
         """Whether the ring was too short for forwards of so many milliseconds, and is longer now.

@@ -8,8 +8,48 @@ _COPYING = (
     f"done = {ANSWER}\nout = torch.empty_like(done)\n"
     "copy[(triton.cdiv(x.numel(), 1024),)](done, out, x.numel(), BLOCK=1024)\nreturn out"
 )
+_ONE = """
+
+@triton.jit
+def write_one(out_ptr, x_ptr, gain_ptr, shift_ptr):
+    tl.store(out_ptr, tl.maximum(tl.load(x_ptr) * tl.load(gain_ptr) + tl.load(shift_ptr), 0.0) * 3.0)
+"""
+_HOOK = """\
+def work(out, x, gain, shift, **options):
+    out.copy_(torch.relu(x * gain + shift) * 3.0)
+"""
+_LATE = """\
+class Late:
+    def __init__(self, out, x, gain, shift):
+        self.out, self.inputs, self.dtype = out, (x, gain, shift), out.dtype
+
+    def data_ptr(self):
+        x, gain, shift = self.inputs
+        self.out.copy_(torch.relu(x * gain + shift) * 3.0)
+        return self.out.data_ptr()
+
+    def untyped_storage(self):
+        return self.out.untyped_storage()
+
+    def new_empty(self, *sizes, **options):
+        return self.out.new_empty(*sizes, **options)
+
+    def storage_offset(self):
+        return self.out.storage_offset()
+
+    def size(self):
+        self.data_ptr()
+        return self.out.size()
+
+    def stride(self):
+        return self.out.stride()
+"""
 _ABLATION = "ablation: stubbing the kernel must break the output"
 _POLICY = "torch operators beyond the task's policy"
+_CAPTURE = "torch observed while the ring that is timed is captured"
+_CAPTURING = "torch.cuda.is_current_stream_capturing()"
+_ELSEWHERE = "self.calls and x.data_ptr() != self.place"
+_REMEMBER = "self.calls, self.place = 1, self.place if self.calls else x.data_ptr()"
 
 CASES = (
     Case(
@@ -84,10 +124,67 @@ CASES = (
         "a forward without launches at the sizes of the check",
     ),
     Case(
+        "torch wherever inputs lie elsewhere than at first",
+        "no-work",
+        candidate(f"if {_ELSEWHERE}:\n    return {ANSWER}\n{_REMEMBER}", init="self.place = 0"),
+        VIOLATION,
+        _CAPTURE,
+        shows="gpu",
+    ),
+    Case(
+        "torch while a graph is captured",
+        "no-work",
+        candidate(f"if {_CAPTURING}:\n    return {ANSWER}"),
+        VIOLATION,
+        _CAPTURE,
+        shows="gpu",
+    ),
+    Case(
+        "torch elsewhere than at first, unless a graph is captured",
+        "no-work",
+        candidate(f"if {_ELSEWHERE} and not {_CAPTURING}:\n    return {ANSWER}\n{_REMEMBER}", init="self.place = 0"),
+        VIOLATION,
+        "torch observed in a forward like those that are timed",
+        shows="gpu",
+    ),
+    Case(
+        "torch while nobody has replaced the launcher",
+        "no-work",
+        candidate(f"if scaled_relu.run.__name__ == 'run':\n    return {ANSWER}"),
+        VIOLATION,
+        _CAPTURE,
+        shows="gpu",
+    ),
+    Case(
         "torch overwrites what the kernel wrote",
         "no-work",
         candidate(after=f"out.copy_({ANSWER})\nreturn out"),
         VIOLATION,
         _ABLATION,
+    ),
+    Case(
+        "a hook before the launch lets torch do the work",
+        "no-work",
+        forwarding(
+            "out = torch.empty_like(x)\nwrite_one[(1,)](out, x, self.gain, self.shift)\nreturn out",
+            kernel=_ONE,
+            head=_HOOK,
+            init="write_one.add_pre_run_hook(work)",
+        ),
+        VIOLATION,
+        _POLICY,
+    ),
+    Case(
+        "an argument of the launch lets torch do the work when it is asked for its address",
+        "no-work",
+        forwarding(
+            "out = torch.empty_like(x)\nlate = Late(out, x, self.gain, self.shift)\n"
+            "write_one[(1,)](late, x, self.gain, self.shift)\nreturn out",
+            kernel=_ONE,
+            head=_LATE,
+        ),
+        VIOLATION,
+        _POLICY,
+        refused=True,
     ),
 )

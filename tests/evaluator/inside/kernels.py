@@ -376,3 +376,41 @@ class ModelNew(torch.nn.Module):
         return y
 """
 )
+
+ROUNDED = ELEMENTWISE.replace("* factor", ".to(tl.float8e5).to(tl.float32)")
+
+# Torch works while Triton launches: in a hook, for the grid, and when an argument is asked for its address.
+SIDE_DOORS = (
+    HEAD
+    + """
+class Late:
+    def __init__(self, tensor):
+        self.tensor, self.dtype = tensor, tensor.dtype
+
+    def untyped_storage(self):
+        return self.tensor.untyped_storage()
+
+    def data_ptr(self):
+        self.tensor.sin_()
+        return self.tensor.data_ptr()
+
+def grid(meta):
+    torch.ones(8).exp_()
+    return (1,)
+
+@triton.jit
+def keep(y):
+    tl.store(y, tl.load(y))
+
+def hook(y, **options):
+    torch.ones(8).cos_()
+
+keep.add_pre_run_hook(hook)
+
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        y = torch.empty_like(x).copy_(x)
+        keep[grid](Late(y))
+        return y
+"""
+)

@@ -65,7 +65,9 @@ def interpret_all(jobs: dict[str, Any], device: Any, folder: Path) -> dict[str, 
     import torch
 
     from evaluator.inside import interpreter
+    from evaluator.inside.ablation import launching
     from evaluator.inside.cuda_names import CudaNames
+    from evaluator.inside.operators import Operators
 
     interpreter.install(device)
     answers: dict[str, Any] = {}
@@ -76,9 +78,11 @@ def interpret_all(jobs: dict[str, Any], device: Any, folder: Path) -> dict[str, 
         try:
             with CudaNames(device), torch.no_grad():
                 module = load(job["source"], folder, name)
-                output = module.ModelNew(*job.get("init", []))(*inputs)
+                with launching(()), Operators(None) as seen:
+                    output = module.ModelNew(*job.get("init", []))(*inputs)
             expected = eval(job["expected"], {"torch": torch, "inputs": [x.double() for x in inputs]})
-            answers[name] = {"error": float((output.double() - expected).abs().max())}
+            error = float((output.double() - expected).abs().max())
+            answers[name] = {"error": error, "operators": sorted(seen.elements)}
         except Exception as error:  # noqa: BLE001 - the boundary of this process: any failure is an answer
             answers[name] = {"raised": type(error).__name__, "message": str(error)}
     return answers

@@ -43,6 +43,13 @@ JOBS: dict[str, Any] = {
     },
     "bf16_arithmetic": {"source": kernels.BLEND, "inputs": [[[1024], "bfloat16"]] * 2, "expected": BLEND},
     "tanh": {"source": kernels.TANH, "inputs": VECTOR, "expected": "torch.tanh(inputs[0])"},
+    "erf": {"source": kernels.TANH.replace("tanh", "erf"), "inputs": VECTOR, "expected": "torch.erf(inputs[0])"},
+    "float8": {
+        "source": kernels.ROUNDED,
+        "inputs": VECTOR,
+        "expected": "inputs[0].float().to(torch.float8_e5m2).double()",
+    },
+    "side_doors": {"source": kernels.SIDE_DOORS, "inputs": VECTOR, "expected": "inputs[0].sin()"},
     "heuristics": {"source": kernels.SEVERAL, "inputs": VECTOR, "expected": "inputs[0] * 4 + 1"},
     "reductions": {
         "source": kernels.REDUCTIONS,
@@ -78,6 +85,8 @@ def answers() -> dict[str, Any]:
         ("tf32_dot", 1e-4),  # a TF32 product differs from an exact one by about 1e-2 here
         ("bf16_arithmetic", 0.0),
         ("tanh", 1e-7),
+        ("erf", 1e-7),
+        ("float8", 0.0),
         ("heuristics", 1e-6),
         ("reductions", 1e-5),
         ("loops", 1e-4),
@@ -86,6 +95,15 @@ def answers() -> dict[str, Any]:
 )
 def test_results_agree_with_the_definition(answers: dict[str, Any], name: str, bound: float) -> None:
     assert answers[name].get("error", answers[name]) <= bound
+
+
+def test_what_torch_does_while_triton_launches_is_the_candidates(answers: dict[str, Any]) -> None:
+    assert {"cos_", "exp_", "sin_"} <= set(answers["side_doors"]["operators"])
+
+
+@pytest.mark.parametrize("name", ["erf", "float8", "tanh", "descriptors", "tuned_0"])
+def test_what_the_interpreter_computes_with_torch_is_the_kernels(answers: dict[str, Any], name: str) -> None:
+    assert set(answers[name]["operators"]) <= {"empty", "empty_like", "ones", "zeros"}
 
 
 def test_an_access_outside_of_the_tensors_is_an_error_and_no_crash(answers: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from evaluator.catalog import DEFAULT_TOLERANCE
 from evaluator.errors import UsageError
 from evaluator.inside.observation import gpu_work
 from evaluator.oracle.charges import Violation
+from evaluator.oracle.exchange import Slot
 from evaluator.oracle.integrity import Integrity, read_work
 from evaluator.oracle.operators import NEGLIGIBLE, check_policy, forbidden, working
 from evaluator.oracle.worker import WorkerFailure
@@ -112,6 +113,18 @@ def test_kernels_of_nobodys_are_a_violation_where_torch_does_nothing() -> None:
     integrity = Integrity(task("any"))
     read_work(work, ("own_kernel",), integrity)
     assert [finding["rule"] for finding in integrity.findings] == ["foreign-kernels", "own-share"]
+
+
+def test_what_torch_does_while_a_ring_is_captured_is_held_against_the_policy() -> None:
+    slot = Slot([{"shape": [1024, 1024]}], [{"shape": [1024, 8]}])
+    examination: Any = SimpleNamespace(exchange=SimpleNamespace(first=slot))
+    integrity = Integrity(task())
+    scaling = {"mul": 60 * LARGEST // 100, "zeros": 60 * LARGEST}
+    integrity.read_capture(examination, {"operators": scaling}, 60, NEGLIGIBLE)
+    with pytest.raises(Violation, match=r"relu \(1,048,576 elements\)"):
+        integrity.read_capture(examination, {"operators": {"relu": 60 * LARGEST}}, 60, NEGLIGIBLE)
+    with pytest.raises(WorkerFailure, match="protocol"):
+        integrity.read_capture(examination, {"operators": "none"}, 60, NEGLIGIBLE)
 
 
 @pytest.mark.parametrize(

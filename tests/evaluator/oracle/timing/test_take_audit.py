@@ -55,6 +55,7 @@ class Player:
         self.rounds = 0
         self.frozen = False
         self.asked: list[str] = []
+        self.observing: list[bool] = []
         self._doing = doing
         self._slots: list[Slot] = []
 
@@ -67,7 +68,8 @@ class Player:
             return {"samples_ms": [self._says()] * message["repeats"]}
         if message["do"] == "ring":
             self._slots = [Slot(**slot) for slot in message["slots"]]
-            return {"not_captured": ""}
+            self.observing.append(message["observe"])
+            return {"not_captured": "", "operators": {"relu": 8 * len(self._slots)}}
         if message["do"] == "audit":
             self.rounds += 1
             self._doing(self, self._slots)
@@ -110,14 +112,16 @@ def honest(player: Player, slots: list[Slot]) -> None:
         player.work(slot)
 
 
-def contestant(doing: Doing, source: str = SOURCE, saying: tuple[float, ...] = (3.0 / SLOTS,)) -> Contestant:
+def contestant(
+    doing: Doing, source: str = SOURCE, saying: tuple[float, ...] = (3.0 / SLOTS,), observe: bool = True
+) -> Contestant:
     task = Task(name="t", reference=source, path="t.py", tolerance=load_tolerance("standard", CONF))
     player = Player(doing, *saying)
     reference = Reference(source, "t.py", "cpu")
     examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
     examination._model = reference.model(1)
     examination.exchange.prepare(reference.model(1), 1)
-    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0, player.control)
+    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0, player.control, observe)
     made.prepare()
     return made
 
@@ -129,6 +133,13 @@ def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() ->
     assert audit.forwards == SLOTS
     assert (len(audit.full_ms), len(audit.empty_ms)) == (3, 6)
     assert cast(Player, made.worker).asked[-12:] == ["audit", "idle", "idle"] * 4, "the first of each are not counted"
+
+
+def test_the_capture_of_a_ring_is_observed_but_for_baselines() -> None:
+    made, baseline = contestant(honest), contestant(honest, observe=False)
+    assert cast(Player, made.worker).observing == [True]
+    assert made.captured["operators"] == {"relu": 8 * SLOTS}
+    assert cast(Player, baseline.worker).observing == [False]
 
 
 def test_a_forward_that_is_always_left_out_is_found_wherever_it_lies() -> None:
