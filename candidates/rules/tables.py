@@ -159,6 +159,8 @@ REFUSED_PATHS: dict[str, str] = {
     "torch.multiprocessing": "A candidate is one process.",
     "torch.distributed": "A candidate is one process.",
     "torch.futures": "A candidate is one process.",
+    "torch.nn.parallel": "A candidate is one thread.",
+    "torch.nn.DataParallel": "A candidate is one thread.",
     "torch.overrides": _PLAIN,
     "torch.profiler": "The harness measures.",
     "torch.autograd.profiler": "The harness measures.",

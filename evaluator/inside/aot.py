@@ -77,7 +77,7 @@ def _forward(
             instance = model(*fill(list(init_args)))
             launches.forget()
             arguments = fill(list(inputs))
-            with observed:
+            with observed.observing():
                 instance(*arguments)
         except Exception as error:
             if launches.failures:

@@ -1,13 +1,15 @@
 """Which torch operators a block of code runs, and how much they touch; memory that they hand out unwritten is poisoned.
 
-Views, and operators without floating-point tensors, are left out. What our arithmetic for Triton's interpreter computes
-with torch is the kernel's, not an operator's, and `suspended`. A launch as a whole is not: it calls the candidate's
-hooks, its grid and its arguments.
+Views are left out, and operators on tensors that hold neither floating-point numbers nor the bits of some. What our
+arithmetic for Triton's interpreter computes with torch is the kernel's, not an operator's, and `suspended`. A launch as
+a whole is not: it calls the candidate's hooks, its grid and its arguments.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from threading import Thread
+from typing import Any, Self
+from unittest.mock import patch
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -16,12 +18,17 @@ from torch.utils.flop_counter import flop_registry, sdpa_flop_count
 
 from evaluator.inside import poison
 
+# As they are when this is imported: a candidate can replace methods of torch.Tensor, and so deny what its tensors are.
+_dtype = torch._C.TensorBase.dtype.__get__
+_elements = torch._C.TensorBase.numel
+_storage = torch._C.TensorBase.untyped_storage
+
 _UNWRITTEN = frozenset({"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty", "new_empty_strided"})
 
 
 class Operators(TorchDispatchMode):
-    """While active, counts by operator the elements of the largest tensor of each call in `elements`, and in `flops`
-    the floating-point operations of contractions.
+    """Counts by operator the elements of the largest tensor of each call in `elements`, and in `flops` the
+    floating-point operations of contractions: of all that runs in a block of `observing`.
 
     Args:
         pattern: a byte for memory that is allocated and not written; None leaves it as it is.
@@ -34,6 +41,32 @@ class Operators(TorchDispatchMode):
         self.elements: dict[str, int] = {}
         self.flops: dict[str, int] = {}
         self._pattern = pattern
+        self._bits: dict[
+            int, torch.Tensor
+        ] = {}  # storages with bits of floating-point numbers, kept: torch reuses memory
+
+    @contextmanager
+    def observing(self) -> Iterator[Self]:
+        """Observe the block, and the threads that it starts: torch.nn.parallel has modules run in some."""
+        start = Thread.start
+
+        def start_observed(thread: Thread) -> None:
+            thread.run = self._beside(thread.run)  # type: ignore[method-assign]
+            start(thread)
+
+        with patch.object(Thread, "start", start_observed), self:
+            yield self
+
+    def _beside(self, run: Callable[[], None]) -> Callable[[], None]:
+        """A thread's work, observed into the same counts; torch keeps modes by thread."""
+        beside = Operators(self._pattern)
+        beside.elements, beside.flops, beside._bits = self.elements, self.flops, self._bits
+
+        def observed() -> None:
+            with beside:
+                run()
+
+        return observed
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -58,17 +91,29 @@ class Operators(TorchDispatchMode):
             poison.fill(grown, self._pattern, before)
         elif self._pattern is not None and name in _UNWRITTEN:
             poison.fill(result, self._pattern)
+        if operator is torch.ops.aten.view.dtype:
+            self._follow_bits(_tensors(args), result)
         if not operator.is_view and (name.endswith("_") or _tensors(result)):  # others only answer questions
-            self._count(name if namespace == "aten" else f"{namespace}.{name}", (args, kwargs, result))
+            self._count(name if namespace == "aten" else f"{namespace}.{name}", _tensors((args, kwargs)), result)
         if done := contraction_flops(operator, args, kwargs or {}, result):
             self.flops[name] = self.flops.get(name, 0) + done
         return result
 
-    def _count(self, name: str, values: Any) -> None:
-        tensors = _tensors(values)
-        if any(tensor.is_floating_point() or tensor.is_complex() for tensor in tensors):
-            largest = max(int(tensor.numel()) for tensor in tensors)
+    def _count(self, name: str, given: list[torch.Tensor], result: Any) -> None:
+        tensors = given + _tensors(result)
+        if any(map(_is_floating, tensors)) or self._are_bits(tensors):
+            largest = max(int(_elements(tensor)) for tensor in tensors)
             self.elements[name] = self.elements.get(name, 0) + largest
+        if self._are_bits(given):
+            self._follow_bits(given, result)
+
+    def _are_bits(self, tensors: Iterable[torch.Tensor]) -> bool:
+        return bool(self._bits) and any(_storage(tensor)._cdata in self._bits for tensor in tensors)
+
+    def _follow_bits(self, given: list[torch.Tensor], result: Any) -> None:
+        """Whoever looks at floating-point numbers as integers and computes with these, computes with those."""
+        if self._are_bits(given) or any(map(_is_floating, given)):
+            self._bits |= {_storage(tensor)._cdata: tensor for tensor in _tensors(result)}
 
 
 def contraction_flops(operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], result: Any) -> int:
@@ -101,6 +146,11 @@ def suspended() -> Iterator[None]:
         yield
     finally:
         Operators._suspended = outer
+
+
+def _is_floating(tensor: torch.Tensor) -> bool:
+    kind = _dtype(tensor)
+    return bool(kind.is_floating_point or kind.is_complex)
 
 
 def _tensors(values: Any) -> list[torch.Tensor]:

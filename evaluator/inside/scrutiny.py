@@ -47,7 +47,7 @@ class Scrutiny:
             if watched:
                 launched = stack.enter_context(ablation.launching(message.get("stub", ())))
             if watched or bare:
-                stack.enter_context(observed)
+                stack.enter_context(observed.observing())
             value = self._session.forward()
         answer = self._session.deliver(value, message["output_places"])
         answer |= {"operators": observed.elements, "flops": observed.flops}

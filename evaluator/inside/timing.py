@@ -72,7 +72,7 @@ class Stopwatch:
                 does in other calls. Not for torch.compile, which compiles nothing while torch is observed.
         """
         observed = Operators(None) if observe else None
-        problem = self._capture(observed or nullcontext()) if wanted else "too large"
+        problem = self._capture(observed.observing() if observed else nullcontext()) if wanted else "too large"
         self.operators = observed.elements if observed else {}
         for _ in range(2):
             self._round()

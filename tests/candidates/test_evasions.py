@@ -167,6 +167,8 @@ EVASIONS = {
     "computed base": module("class T(type(1)):\n    pass\n"),
     "unpacked base": module("class T(*[torch.Tensor]):\n    pass\n"),
     "unknown module passed on": within("(lambda m: m)(torch.sparse).threading"),
+    "threads": within("nn.parallel.parallel_apply([self, self], [(x,), (x,)])"),
+    "threads of a module": within("nn.DataParallel(self)(x)"),
     "full-width letters": within("torch.\uff48\uff55\uff42.load('a', 'b')"),
     "storage from file": within("torch.UntypedStorage.from_file('x')"),
 }

@@ -1,6 +1,6 @@
 """Candidates whose own kernels don't do the work."""
 
-from tests.adversarial.case import ANSWER, COPY, LAUNCH, TOUCH, VIOLATION, WRONG, Case, candidate, forwarding
+from tests.adversarial.case import ANSWER, COPY, LAUNCH, TOUCH, VIOLATION, WRONG, Case, candidate, forwarding, replaced
 
 _EMPTY = "\n\n@triton.jit\ndef nothing(x_ptr):\n    pass\n"
 _SCRATCH = "scratch = torch.empty(4, device=x.device)\n"
@@ -13,6 +13,11 @@ _ONE = """
 @triton.jit
 def write_one(out_ptr, x_ptr, gain_ptr, shift_ptr):
     tl.store(out_ptr, tl.maximum(tl.load(x_ptr) * tl.load(gain_ptr) + tl.load(shift_ptr), 0.0) * 3.0)
+"""
+_DENYING = """\
+kind = type(torch.empty(0))
+kind.is_floating_point = lambda self: False
+kind.numel = lambda self: 1
 """
 _HOOK = """\
 def work(out, x, gain, shift, **options):
@@ -44,6 +49,16 @@ class Late:
     def stride(self):
         return self.out.stride()
 """
+_WORKERS = """\
+class Worker(nn.Module):
+    def forward(self, x, gain, shift):
+        return torch.relu(x * gain + shift) * 3.0
+"""
+_THREADS = (
+    "given = [(half, self.gain.data, self.shift.data) for half in x.chunk(2)]\n"
+    "done = torch.cat(nn.parallel.parallel_apply(self.workers, given, devices=[0, 0]))\nout = torch.empty_like(x)\n"
+    "copy[(triton.cdiv(x.numel(), 1024),)](done, out, x.numel(), BLOCK=1024)\nreturn out"
+)
 _ABLATION = "ablation: stubbing the kernel must break the output"
 _POLICY = "torch operators beyond the task's policy"
 _CAPTURE = "torch observed while the ring that is timed is captured"
@@ -154,6 +169,43 @@ CASES = (
         VIOLATION,
         _CAPTURE,
         shows="gpu",
+    ),
+    Case(
+        "torch does the work on tensors that deny being floating-point",
+        "no-work",
+        forwarding(_COPYING, kernel=COPY, init=_DENYING),
+        VIOLATION,
+        _POLICY,
+    ),
+    Case(
+        "torch computes with the bits, seen as integers",
+        "no-work",
+        candidate(
+            kernel=replaced("tl.maximum(x * gain + shift, 0.0)", "(x * gain + shift)"),
+            after="out.view(torch.int32).clamp_(min=0)\nreturn out",
+        ),
+        VIOLATION,
+        _POLICY,
+    ),
+    Case(
+        "torch computes with copies of the bits",
+        "no-work",
+        candidate(
+            kernel=replaced("tl.maximum(x * gain + shift, 0.0)", "(x * gain + shift)"),
+            after="bits = out.view(torch.int32).to(torch.int64).contiguous()\n"
+            "return torch.maximum(bits, torch.zeros_like(bits)).to(torch.int32).view(torch.float32)",
+        ),
+        VIOLATION,
+        _POLICY,
+    ),
+    Case(
+        "torch does the work in threads of its own",
+        "no-work",
+        forwarding(_THREADS, kernel=COPY, head=_WORKERS, init="self.workers = [Worker(), Worker()]"),
+        VIOLATION,
+        _POLICY,
+        shows="gpu",
+        refused=True,
     ),
     Case(
         "torch overwrites what the kernel wrote",

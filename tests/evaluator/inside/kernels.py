@@ -379,10 +379,12 @@ class ModelNew(torch.nn.Module):
 
 ROUNDED = ELEMENTWISE.replace("* factor", ".to(tl.float8e5).to(tl.float32)")
 
-# Torch works while Triton launches: in a hook, for the grid, and when an argument is asked for its address.
+# Torch works while Triton launches: in a hook, for the grid, when an argument gives its address; or in a thread.
 SIDE_DOORS = (
     HEAD
     + """
+import threading
+
 class Late:
     def __init__(self, tensor):
         self.tensor, self.dtype = tensor, tensor.dtype
@@ -410,6 +412,9 @@ keep.add_pre_run_hook(hook)
 class ModelNew(torch.nn.Module):
     def forward(self, x):
         y = torch.empty_like(x).copy_(x)
+        thread = threading.Thread(target=y.tan)
+        thread.start()
+        thread.join()
         keep[grid](Late(y))
         return y
 """

@@ -97,8 +97,8 @@ def test_results_agree_with_the_definition(answers: dict[str, Any], name: str, b
     assert answers[name].get("error", answers[name]) <= bound
 
 
-def test_what_torch_does_while_triton_launches_is_the_candidates(answers: dict[str, Any]) -> None:
-    assert {"cos_", "exp_", "sin_"} <= set(answers["side_doors"]["operators"])
+def test_what_torch_does_in_a_launch_or_in_a_thread_is_the_candidates(answers: dict[str, Any]) -> None:
+    assert {"cos_", "exp_", "sin_", "tan"} <= set(answers["side_doors"]["operators"])
 
 
 @pytest.mark.parametrize("name", ["erf", "float8", "tanh", "descriptors", "tuned_0"])
