@@ -148,9 +148,9 @@ class Session:
         return self.call(self._inputs)
 
     def call(self, arguments: list[Any]) -> Any:
-        """One call on these arguments."""
+        """One call on these arguments; whatever its result does when it is looked at is part of it."""
         with torch.no_grad():
-            return self._run(*arguments)
+            return tree.plain(self._run(*arguments))
 
     def deliver(self, value: Any, places: list[dict[str, Any]]) -> dict[str, Any]:
         """Copy outputs into the oracle's receiving buffers where shape and dtype fit; says what the outputs were."""

@@ -31,6 +31,19 @@ def flatten(value: Any, tensors: list[torch.Tensor]) -> Any:
     return {"opaque": type(value).__name__}
 
 
+def plain(value: Any) -> Any:
+    """`value` in containers of Python's own: one of the candidate's could do its work when it is looked at."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, dict):
+        return {key if type(key) in (str, int) else str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return tuple(plain(item) for item in value)
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
+
+
 def unflatten(encoded: Any, tensors: Sequence[torch.Tensor]) -> Any:
     """Decode what `flatten` made.
 

@@ -1,6 +1,7 @@
 """Do the candidate's own kernels do the work? Verdicts without a GPU, end to end."""
 
 import hashlib
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,6 +88,39 @@ def test_who_returns_a_part_of_an_input_is_convicted_unless_the_task_allows_it(
     verdict = judge(evaluator, taking.model_copy(update={"aliasing": "allowed"}), gpu, source)
     assert verdict.status is Status.INTEGRITY_VIOLATION
     assert "right without" in verdict.reason
+
+
+LATE = """
+class Late:
+    due = ()
+
+    def work(self):
+        while self.due:
+            self.due.pop().mul_(3.0)
+
+
+class Named(Late, dict):
+    def items(self):
+        self.work()
+        return dict.items(self)
+
+
+class Name(Late, str):
+    def __str__(self):
+        self.work()
+        return "scaled"
+
+"""
+
+
+@pytest.mark.parametrize("made", ["late = answer = Named(scaled=out)", "late = Name()\nanswer = {late: out}"])
+def test_torch_may_not_work_when_the_answer_is_looked_at(evaluator: Evaluator, task: Task, gpu: Gpu, made: str) -> None:
+    named = REFERENCE.replace("torch.relu(x * self.gain) * self.factor", '{"scaled": torch.relu(x * self.gain) * 3.0}')
+    forward = textwrap.indent(f"{made}\nlate.due = [out]\nreturn answer\n", "        ")
+    source = model(FORWARD, forward, KERNEL.replace("* factor", "") + LATE)
+    verdict = judge(evaluator, task.model_copy(update={"reference": named}), gpu, source)
+    assert verdict.status is Status.INTEGRITY_VIOLATION, verdict
+    assert "mul" in verdict.reason
 
 
 def test_the_default_task_leaves_the_convolution_to_torch_and_nothing_else(evaluator: Evaluator, gpu: Gpu) -> None:
