@@ -183,6 +183,12 @@ return self.kept"""
 
 def _of_work(torch_only: str, task: Task) -> tuple[Cheat, ...]:
     lenient = "the task lets torch do any of the work (torch_ops)" if "any" in task.torch_ops else ""
+    hooked = """\
+done = []
+compute = super().forward
+touch_kernel.pre_run_hooks[:] = [lambda *arguments, **options: done.append(compute(*inputs))]
+touch(inputs)
+return done[0]"""
 
     def make(name: str, what: str, forward: str, permitted: str = "") -> Cheat:
         source = torch_only + parts.model("ReferenceModel", forward)
@@ -201,6 +207,7 @@ def _of_work(torch_only: str, task: Task) -> tuple[Cheat, ...]:
             "return each(super().forward(*inputs), copied)",
             lenient,
         ),
+        make("hooked kernel", "has torch do it all, in a hook before a kernel's run", hooked, lenient),
     )
 
 

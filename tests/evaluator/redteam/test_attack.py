@@ -97,7 +97,7 @@ def test_torch_is_free_but_for_those_who_are_to_be_caught_at_it() -> None:
         return verdict()
 
     outcomes: list[Outcome] = list(attack(softmax(), evaluate, measured=False, progress=lambda doing: None))
-    assert seen[()] == 3
+    assert seen[()] == 4
     assert {outcome.result for outcome in outcomes} == {"would pass", "needs a GPU"}
 
 
