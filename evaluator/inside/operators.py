@@ -41,9 +41,8 @@ class Operators(TorchDispatchMode):
         self.elements: dict[str, int] = {}
         self.flops: dict[str, int] = {}
         self._pattern = pattern
-        self._bits: dict[
-            int, torch.Tensor
-        ] = {}  # storages with bits of floating-point numbers, kept: torch reuses memory
+        # Storages with bits of floating-point numbers; kept, since another could come to lie where one was.
+        self._bits: dict[int, torch.Tensor] = {}
 
     @contextmanager
     def observing(self) -> Iterator[Self]:

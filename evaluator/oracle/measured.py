@@ -64,7 +64,7 @@ class Measured:
         ours = self._kept.hold(request.digest, examination, self._contestant(examination))
         try:
             self._time(request, report, ours)
-            integrity.read_capture(examination, ours.captured, ours.slots, NEGLIGIBLE)
+            self._read_captures(ours, examination, integrity)
             if _would_be_kept(request, report):
                 self._ablate(request, report, examination, integrity)
             integrity.conclude()
@@ -135,7 +135,7 @@ class Measured:
             with Ablation(examination, worker, request.source, tuned, limits) as ablation:
                 timed = self._contestant(ablation.trial)
                 self._time_again(request, report, timed)
-                integrity.read_capture(ablation.trial, timed.captured, timed.slots, NEGLIGIBLE)
+                self._read_captures(timed, ablation.trial, integrity)
                 ablation.like_timed(timed.any_slot())
                 ablation.whole()
                 integrity.read_claims(ablation.trial, NEGLIGIBLE)
@@ -143,6 +143,11 @@ class Measured:
                 work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
+
+    def _read_captures(self, contestant: Contestant, examination: Examination, integrity: Integrity) -> None:
+        """Whatever a forward does in other calls, what was captured is what was timed."""
+        for capture in contestant.captures:
+            integrity.read_capture(examination, capture.said, capture.slots, NEGLIGIBLE)
 
     def _time_again(self, request: Request, report: Report, ours: Contestant) -> None:
         """What goes on the board comes from two workers, since a worker's time holds the luck of its memory."""

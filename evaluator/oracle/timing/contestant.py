@@ -4,6 +4,7 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -31,6 +32,14 @@ _CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 
 
+@dataclass(frozen=True)
+class Capture:
+    """What a worker said when it made a ring of so many slots ready."""
+
+    said: dict[str, Any]
+    slots: int
+
+
 class Contestant:
     """A verified candidate (or baseline) under the stopwatch.
 
@@ -54,7 +63,7 @@ class Contestant:
         self.worker = examination.worker
         self.forward_ms = 0.0
         self.not_captured = ""
-        self.captured: dict[str, Any] = {}  # what the worker says about the capture of its ring
+        self.captures: list[Capture] = []
         self.audit: Audit | None = None
         self._examination = examination
         self._exchange = examination.exchange
@@ -177,8 +186,9 @@ class Contestant:
             self._slots += more
             self._exchange.lend()
         self._fill()
-        self.captured = self.worker.ask(self._message("ring") | {"observe": self._observe}, self._timeout_s)
-        self.not_captured = str(self.captured["not_captured"])[:200]
+        answer = self.worker.ask(self._message("ring") | {"observe": self._observe}, self._timeout_s)
+        self.captures.append(Capture(answer, self.slots))
+        self.not_captured = str(answer["not_captured"])[:200]
 
     def _suit(self, forward_ms: float) -> bool:
         """Whether the ring was too short for forwards of so many milliseconds, and is longer now.

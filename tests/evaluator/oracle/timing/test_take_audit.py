@@ -138,7 +138,7 @@ def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() ->
 def test_the_capture_of_a_ring_is_observed_but_for_baselines() -> None:
     made, baseline = contestant(honest), contestant(honest, observe=False)
     assert cast(Player, made.worker).observing == [True]
-    assert made.captured["operators"] == {"relu": 8 * SLOTS}
+    assert [(capture.said["operators"], capture.slots) for capture in made.captures] == [({"relu": 8 * SLOTS}, SLOTS)]
     assert cast(Player, baseline.worker).observing == [False]
 
 
@@ -196,3 +196,4 @@ def test_a_ring_is_as_long_as_it_has_to_be_for_what_is_claimed_in_the_end() -> N
     assert made.audit.forwards == made.slots == SLOTS
     made.undercut([3.0 / SLOTS] * 4)
     assert cast(Player, made.worker).asked.count("ring") == 2
+    assert [capture.slots for capture in made.captures] == [1, SLOTS], "neither escapes the policy"
