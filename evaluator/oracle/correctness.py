@@ -13,7 +13,7 @@ from evaluator.inside.tree import dtype_name
 from evaluator.oracle.buffers import Loan
 from evaluator.oracle.charges import Mismatch, Violation, WrongOutput
 from evaluator.oracle.draws import Draw, fresh_seed
-from evaluator.oracle.exchange import Exchange
+from evaluator.oracle.exchange import Exchange, Slot
 from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding, suspicion
@@ -202,15 +202,21 @@ class Examination:
         floating = {name for name in weights | set(self.exchange.dtypes) if "float" in name}
         return "float32" in floating and floating <= {"float32", "float64"}
 
-    def confirm(self, inputs: list[Any], got: list[torch.Tensor]) -> None:
-        """Outputs of a timed forward must be right as well.
+    def confirm(self, inputs: list[Any], got: list[torch.Tensor], slot: Slot) -> None:
+        """Outputs of a timed forward must be right as well, and its inputs, which lie in `slot`, as they should be.
 
         Raises:
-            Mismatch: they are not.
+            Mismatch: the outputs are not.
+            Violation: the inputs are not.
         """
         model = copy.deepcopy(self._model)
         if problem := self._judge.confirm(model, inputs, got, " of a timed forward").problem:
             raise Mismatch(problem)
+        if self.exchange.changed_input(inputs, slot) is None:
+            return
+        self.reference.run(copy.deepcopy(self._model), inputs)  # it may work in place itself
+        if (index := self.exchange.changed_input(inputs, slot)) is not None:
+            raise Violation(f"input {index} of a timed forward was changed by the candidate")
 
     def strangest(self, seeds: Sequence[int], got: Sequence[list[torch.Tensor]], count: int) -> list[int]:
         """Which `count` of several forwards differ most from the reference's; see `Judge.strangest`."""

@@ -173,11 +173,11 @@ class Exchange:
         """The oracle's own copies of the outputs, out of the worker's reach."""
         return [self.copy(place) for place in self._outputs]
 
-    def changed_input(self, expected: list[Any]) -> int | None:
+    def changed_input(self, expected: list[Any], slot: Slot | None = None) -> int | None:
         """Index of the first lent input that is not as `expected` (the reference may work in place), or None."""
         tensors: list[torch.Tensor] = []
         tree.flatten(expected, tensors)
-        for index, (place, tensor) in enumerate(zip(self._inputs, tensors, strict=True)):
+        for index, (place, tensor) in enumerate(zip((slot or self.first).inputs, tensors, strict=True)):
             if not torch.equal(_bits(self._loan.tensor(place).to(tensor.device)), _bits(tensor)):
                 return index
         return None

@@ -139,6 +139,7 @@ class Contestant:
         Raises:
             WorkerFailure: the worker failed.
             Mismatch: an output of a timed iteration is wrong.
+            Violation: an input of one was changed.
             Disturbance: the GPU would not come to rest while the worker was stopped.
         """
         whole = secrets.randbelow(self._timer.audits)  # of this one every output is compared; large outputs: only of it
@@ -167,7 +168,7 @@ class Contestant:
             claims_ms: what goes into a result, and nothing else: a liar would tell the truth where it does not count.
 
         Raises:
-            WorkerFailure, Mismatch: as for `take_audit`.
+            WorkerFailure, Mismatch, Violation: as for `take_audit`.
         """
         assert self.audit is not None
         if self._suit(claimed(claims_ms)):
@@ -241,7 +242,8 @@ class Contestant:
 
     def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]], chosen: list[int]) -> None:
         for index in chosen:
-            self._examination.confirm(self._examination.reference.inputs(seeds[index]), copies[index])
+            inputs = self._examination.reference.inputs(seeds[index])
+            self._examination.confirm(inputs, copies[index], self._slots[index])
 
     def _message(self, do: str) -> dict[str, Any]:
         slots = [{"inputs": slot.inputs, "outputs": slot.outputs} for slot in self._slots]

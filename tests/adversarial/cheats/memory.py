@@ -41,6 +41,18 @@ CASES = (
         expected=VIOLATION,
     ),
     _case(
+        "the input is cleared wherever it lies elsewhere than at first",
+        candidate(
+            "elsewhere = self.calls and x.data_ptr() != self.place\n"
+            "self.calls, self.place = 1, self.place if self.calls else x.data_ptr()",
+            "if elsewhere:\n    x.zero_()\nreturn out",
+            init="self.place = 0",
+        ),
+        "inputs of timed forwards compared with regenerated ones",
+        expected=VIOLATION,
+        shows="gpu",
+    ),
+    _case(
         "a view of an earlier output",
         candidate(
             "if self.calls == 0:\n    self.kept = torch.empty_like(x)",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from evaluator.catalog import load_tolerance
-from evaluator.oracle.charges import Mismatch
+from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.exchange import Slot
 from evaluator.oracle.reference import Reference
@@ -177,6 +177,17 @@ def test_a_way_that_writes_nothing_is_wrong_even_where_the_answer_is_always_the_
     contestant(honest, constant).take_audit()
     with pytest.raises(Mismatch, match="of a timed forward"):
         contestant(every_other, constant).take_audit()
+
+
+def test_inputs_of_timed_forwards_stay_as_the_reference_leaves_them() -> None:
+    def in_place(player: Player, slots: list[Slot]) -> None:
+        honest(player, slots)
+        for slot in slots:
+            player.examination.exchange.tensor(slot.inputs[0]).relu_()
+
+    with pytest.raises(Violation, match="input 0 of a timed forward was changed"):
+        contestant(in_place).take_audit()
+    contestant(honest, SOURCE.replace("torch.relu(x)", "x.relu_()")).take_audit()
 
 
 def test_a_host_that_was_late_once_makes_no_short_ring() -> None:
