@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.draws import fresh_seed
-from evaluator.oracle.exchange import Slot
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.sequence import alike
 from evaluator.oracle.worker import WorkerFailure, WorkerHandle
@@ -72,14 +71,6 @@ class Ablation:
             )
         elif len(launched) > 1:
             self._each(sorted(launched), integrity)
-
-    def like_timed(self, slot: Slot) -> None:
-        """One forward as those that were timed: on a slot of their ring, with nothing but torch's operators observed.
-
-        Raises:
-            WorkerFailure, Mismatch: it failed.
-        """
-        self.trial.exchange.forward(0, self._limits.first_forward_s, slot, bare=True)
 
     def whole(self) -> None:
         """One forward with all kernels, on inputs that have not been seen, observed.

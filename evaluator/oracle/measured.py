@@ -63,8 +63,7 @@ class Measured:
             return report.failed(error)
         ours = self._kept.hold(request.digest, examination, self._contestant(examination))
         try:
-            self._time(request, report, ours)
-            self._read_captures(ours, examination, integrity)
+            self._time(request, report, ours, integrity)
             if _would_be_kept(request, report):
                 self._ablate(request, report, examination, integrity)
             integrity.conclude()
@@ -135,8 +134,7 @@ class Measured:
             with Ablation(examination, worker, request.source, tuned, limits) as ablation:
                 timed = self._contestant(ablation.trial)
                 self._time_again(request, report, timed)
-                self._read_captures(timed, ablation.trial, integrity)
-                ablation.like_timed(timed.any_slot())
+                self._watch(timed, integrity)
                 ablation.whole()
                 integrity.read_claims(ablation.trial, NEGLIGIBLE)
                 integrity.read_flops(ablation.trial.exchange.claims[-1])
@@ -144,10 +142,12 @@ class Measured:
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
 
-    def _read_captures(self, contestant: Contestant, examination: Examination, integrity: Integrity) -> None:
-        """Whatever a forward does in other calls, what was captured is what was timed."""
-        for capture in contestant.captures:
-            integrity.read_capture(examination, capture.said, capture.slots, NEGLIGIBLE)
+    def _watch(self, timed: Contestant, integrity: Integrity) -> None:
+        """Torch may not do the work where forwards are timed, whatever they do where they are checked."""
+        for capture in timed.captures:
+            integrity.read_capture(timed.examination, capture.said, capture.slots, NEGLIGIBLE)
+        timed.run_like_timed()
+        integrity.read_claims(timed.examination, NEGLIGIBLE)
 
     def _time_again(self, request: Request, report: Report, ours: Contestant) -> None:
         """What goes on the board comes from two workers, since a worker's time holds the luck of its memory."""
@@ -158,7 +158,7 @@ class Measured:
         report.notes.append(f"timed in two workers, {abs(apart):.2%} apart")
         report.time = pooled(report.time, again)
 
-    def _time(self, request: Request, report: Report, ours: Contestant) -> None:
+    def _time(self, request: Request, report: Report, ours: Contestant, integrity: Integrity) -> None:
         for kind in self._settings.baselines:
             if report.baseline[kind] is None:
                 with report.step(f"baseline {kind}"), self._kept.stopped(request.digest):
@@ -168,9 +168,10 @@ class Measured:
             incumbent = None if apart else self._incumbent(request, report)
         with report.step("time"), self._workers.quiet():
             if apart:
-                outcome = self._serially(request, report, ours)
+                outcome = self._serially(request, report, ours, integrity)
             else:
                 outcome = self._outcome(request, report, ours, incumbent)
+                self._watch(ours, integrity)
         report.time, report.gain = outcome.time, outcome.gain
         report.notes += outcome.notes
 
@@ -181,11 +182,12 @@ class Measured:
         self._too_large.add(request.task.digest)
         return request.incumbent is not None and request.incumbent.digest != request.digest
 
-    def _serially(self, request: Request, report: Report, ours: Contestant) -> Outcome:
+    def _serially(self, request: Request, report: Report, ours: Contestant, integrity: Integrity) -> Outcome:
         """Candidate, incumbent and candidate again, each in a worker of its own; no gain if the incumbent fails."""
         assert request.incumbent is not None
         candidate = Incumbent(digest=request.digest, source=request.source, autotune=report.evidence["autotune"])
         first = self._trial.series(ours)
+        self._watch(ours, integrity)
         self._kept.release_except()
         try:
             with self._started(request.task, request.incumbent) as contestant:

@@ -65,7 +65,7 @@ class Contestant:
         self.not_captured = ""
         self.captures: list[Capture] = []
         self.audit: Audit | None = None
-        self._examination = examination
+        self.examination = examination
         self._exchange = examination.exchange
         self._timer = timer
         self._l2_bytes = l2_bytes
@@ -98,10 +98,6 @@ class Contestant:
     def cold(self) -> bool:
         """Whether the ring is too large for the L2 to keep a slot until its next turn."""
         return self.slots * self.slot_bytes > 2 * self._l2_bytes
-
-    def any_slot(self) -> Slot:
-        """One of the ring that the worker can't foresee."""
-        return secrets.choice(self._slots)
 
     def stretch_ms(self, around: bool) -> float:
         """What is timed at once: one way around the ring, or a single forward."""
@@ -153,13 +149,20 @@ class Contestant:
             full.append(self._command(room))
             copies = self._by_slot(room.tensors())
             if index == whole:
-                self._judge(seeds, copies, self._examination.strangest(seeds, copies, _CONFIRMED))
+                self._judge(seeds, copies, self.examination.strangest(seeds, copies, _CONFIRMED))
             elif sum(copy.numel() for copy in copies[0]) <= _LARGE:
                 count = min(_CONFIRMED, self.slots)
                 self._judge(seeds, copies, secrets.SystemRandom().sample(range(self.slots), count))
             empty += self._without_forwards(room)
         self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
+
+    def run_like_timed(self) -> None:
+        """One more forward like those that were timed, on any slot of the ring; only torch's operators are observed.
+
+        What the worker says about it is the last of `Exchange.claims`. Raises WorkerFailure and Mismatch.
+        """
+        self._exchange.forward(0, self._timeout_s, secrets.choice(self._slots), bare=True)
 
     def undercut(self, claims_ms: Sequence[float]) -> str:
         """Empty, or how these claims contradict the oracle's clock, by as many sittings as that takes.
@@ -210,7 +213,7 @@ class Contestant:
         for slot in self._slots:
             seeds.append(fresh_seed())
             tensors: list[torch.Tensor] = []
-            tree.flatten(self._examination.reference.inputs(seeds[-1]), tensors)
+            tree.flatten(self.examination.reference.inputs(seeds[-1]), tensors)
             for place, tensor in zip(slot.inputs, tensors, strict=True):
                 self._exchange.tensor(place).copy_(tensor)
         self._exchange.synchronize()
@@ -242,8 +245,8 @@ class Contestant:
 
     def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]], chosen: list[int]) -> None:
         for index in chosen:
-            inputs = self._examination.reference.inputs(seeds[index])
-            self._examination.confirm(inputs, copies[index], self._slots[index])
+            inputs = self.examination.reference.inputs(seeds[index])
+            self.examination.confirm(inputs, copies[index], self._slots[index])
 
     def _message(self, do: str) -> dict[str, Any]:
         slots = [{"inputs": slot.inputs, "outputs": slot.outputs} for slot in self._slots]

@@ -56,6 +56,7 @@ class Player:
         self.frozen = False
         self.asked: list[str] = []
         self.observing: list[bool] = []
+        self.forwards: list[dict[str, Any]] = []
         self._doing = doing
         self._slots: list[Slot] = []
 
@@ -70,6 +71,9 @@ class Player:
             self._slots = [Slot(**slot) for slot in message["slots"]]
             self.observing.append(message["observe"])
             return {"not_captured": "", "operators": {"relu": 8 * len(self._slots)}}
+        if message["do"] == "forward":
+            self.forwards.append(message)
+            return {"outputs": [{"shape": [4, 50], "dtype": "float32"}], "structure": {"tensor": 0}}
         if message["do"] == "audit":
             self.rounds += 1
             self._doing(self, self._slots)
@@ -140,6 +144,17 @@ def test_the_capture_of_a_ring_is_observed_but_for_baselines() -> None:
     assert cast(Player, made.worker).observing == [True]
     assert [(capture.said["operators"], capture.slots) for capture in made.captures] == [({"relu": 8 * SLOTS}, SLOTS)]
     assert cast(Player, baseline.worker).observing == [False]
+
+
+def test_a_forward_like_those_that_are_timed_is_no_other_than_these() -> None:
+    made = contestant(honest)
+    player = cast(Player, made.worker)
+    for _ in range(20):
+        made.run_like_timed()
+    assert {(forward["bare"], "observe" in forward) for forward in player.forwards} == {(True, False)}
+    used = [Slot(forward["input_places"], forward["output_places"]) for forward in player.forwards]
+    assert all(slot in player._slots for slot in used)
+    assert len({str(slot) for slot in used}) > 1, "nobody knows on which"
 
 
 def test_a_forward_that_is_always_left_out_is_found_wherever_it_lies() -> None:
