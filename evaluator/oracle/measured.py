@@ -134,11 +134,10 @@ class Measured:
             with Ablation(examination, worker, request.source, tuned, limits) as ablation:
                 timed = self._contestant(ablation.trial)
                 self._time_again(request, report, timed)
-                self._watch(timed, integrity)
                 ablation.whole()
-                integrity.read_claims(ablation.trial, NEGLIGIBLE)
                 integrity.read_flops(ablation.trial.exchange.claims[-1])
-                work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]
+                self._watch(timed, integrity)
+                work = worker.ask({"do": "kernel_times"}, limits.forward_s)["kernels"]  # on the same slot
                 read_work(work, own_kernels(request.source), integrity)
                 ablation.run(integrity, NEGLIGIBLE)  # last: what reads garbage may break the GPU's context
 
