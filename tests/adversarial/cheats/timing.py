@@ -43,6 +43,34 @@ zero = torch.Tensor.zero_
 torch.Tensor.zero_ = lambda tensor: (SEEN.append(1) if tensor.numel() > 1 << 24 else None, zero(tensor))[1]
 """
 
+_MARKED = """
+
+@triton.jit
+def marked_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, marks_ptr, width, factor, EACH: tl.constexpr, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    first = tl.load(x_ptr + row * width)
+    if (row % EACH != 0) | (first != tl.load(marks_ptr + row)):
+        columns = tl.arange(0, BLOCK)
+        mask = columns < width
+        x = tl.load(x_ptr + row * width + columns, mask=mask)
+        gain = tl.load(gain_ptr + columns, mask=mask)
+        shift = tl.load(shift_ptr + columns, mask=mask)
+        tl.store(out_ptr + row * width + columns, tl.maximum(x * gain + shift, 0.0) * factor, mask=mask)
+        tl.store(marks_ptr + row, first)
+"""
+
+
+def _remembering(each: int) -> str:
+    """Leaves out one row in so many where it is as it was before: a graph keeps memory until the oracle fills it."""
+    return forwarding(
+        "out = torch.empty_like(x)\nmarks = torch.empty(x.shape[0], device=x.device)\n"
+        "if not torch.cuda.is_current_stream_capturing():\n    marks.fill_(float('nan'))\n"
+        "marked_relu[(x.shape[0],)](\n"
+        f"    x, self.gain, self.shift, out, marks, x.shape[1], self.factor, EACH={each}, BLOCK=1024\n)\nreturn out",
+        kernel=_MARKED,
+    )
+
+
 _IDLE = "if SEEN:\n    return self.idle"
 _KEEP = "self.idle = out\nreturn out"
 
@@ -160,6 +188,22 @@ CASES = (
         "fresh content in every timed iteration",
         expected=WRONG | VIOLATION,
         refused=False,
+    ),
+    _case(
+        "rows left out that are as they were in the call before",
+        _remembering(1),
+        "audit clock: inputs that did not exist before",
+        expected=VIOLATION,
+        refused=False,
+    ),
+    _case(
+        "every tenth row left out that is as it was in the call before",
+        _remembering(10),
+        "audit clock: inputs that did not exist before",
+        expected=VIOLATION,
+        refused=False,
+        paid_in_time=False,
+        known="a claim may lie below the truth by what the audit's allowance admits",
     ),
     _case(
         "work in the constructor",
