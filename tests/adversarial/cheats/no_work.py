@@ -35,19 +35,6 @@ class Late:
 
     def untyped_storage(self):
         return self.out.untyped_storage()
-
-    def new_empty(self, *sizes, **options):
-        return self.out.new_empty(*sizes, **options)
-
-    def storage_offset(self):
-        return self.out.storage_offset()
-
-    def size(self):
-        self.data_ptr()
-        return self.out.size()
-
-    def stride(self):
-        return self.out.stride()
 """
 _WORKERS = """\
 class Worker(nn.Module):
