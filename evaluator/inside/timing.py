@@ -52,7 +52,6 @@ class Stopwatch:
         self._outputs: list[Any] = []
         self._hand_over: Callable[[], Any] | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
-        self.operators: dict[str, int] = {}  # elements that torch touched, by operator, while the ring was captured
         self._spin_one = self._spin_all = 0
         self._next = 0
 
@@ -64,21 +63,22 @@ class Stopwatch:
         self._spin_one = _spin_cycles(self._single)
         return min(self.singles(3))
 
-    def capture(self, wanted: bool, observe: bool) -> str:
-        """Capture one way around the ring as a graph, if that is wanted; empty, or the reason why there is none.
+    def capture(self, wanted: bool, observe: bool) -> tuple[str, dict[str, int]]:
+        """Capture one way around the ring as a graph, if that is wanted.
+
+        Returns the reason why there is none, or nothing, and how many elements torch's operators touched meanwhile.
 
         Args:
-            observe: note which operators torch runs meanwhile. What was captured is what is timed, whatever a forward
-                does in other calls. Not for torch.compile, which compiles nothing while torch is observed.
+            observe: have torch observed. What was captured is what is timed, whatever a forward does in other calls.
+                Not for torch.compile, which compiles nothing while torch is observed.
         """
         observed = Operators(None) if observe else None
         problem = self._capture(observed.observing() if observed else nullcontext()) if wanted else "too large"
-        self.operators = observed.elements if observed else {}
         for _ in range(2):
             self._round()
         torch.cuda.synchronize()
         self._spin_all = _spin_cycles(self._round)
-        return problem
+        return problem, observed.elements if observed else {}
 
     def _capture(self, observing: AbstractContextManager[object]) -> str:
         graph = torch.cuda.CUDAGraph()

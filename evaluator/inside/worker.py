@@ -138,8 +138,8 @@ class Worker:
         self._stopwatch = None
         self._stopwatch = self._new_stopwatch(message)
         self._stopwatch.warm(1)
-        problem = self._stopwatch.capture(message["capture"], message["observe"])
-        return {"not_captured": problem, "operators": self._stopwatch.operators}
+        problem, elements = self._stopwatch.capture(message["capture"], message["observe"])
+        return {"not_captured": problem, "operators": elements}
 
     def _time(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._loans.refresh(self._stopwatch.input_buffers)
