@@ -5,7 +5,7 @@
 
 A pair is two new sandboxed workers for one kernel of `benchmarks.kernels`; a gain is planted by doing proportionally
 less. What is written are the log ratios of every round, and several sittings of the audit clock with workers that
-do not lie. OUT.json is written after each pair and gone on with.
+do not lie, with as many spot checks of them. OUT.json is written after each pair and gone on with.
 `python -m benchmarks.resample_timing` makes tables of it.
 """
 
@@ -39,11 +39,18 @@ from evaluator.request import EvaluatorSettings
 GAINS = (0.005, 0.01, 0.02, 0.05)
 
 
+class Unchecked(Contestant):
+    """A kernel that leaves out a part of its work is wrong on purpose: nothing that it returns is looked at."""
+
+    def _unforeseen(self) -> bool:
+        return False
+
+
 class Recorder:
     """Workers, references and what was measured with them.
 
     Args:
-        sittings: of the audit clock, for each pair of equals.
+        sittings: of the audit clock, and as many spot checks, for each pair of equals.
         kernels: names of those that are recorded.
         transport: of tensors between oracle and workers.
     """
@@ -79,7 +86,7 @@ class Recorder:
         examination.exchange.fill(1)
         examination.exchange.forward(0, self.settings.limits.first_forward_s)
         settings = self.settings
-        made = Contestant(examination, settings.timer, self._l2_bytes, settings.limits.forward_s, self.control)
+        made = Unchecked(examination, settings.timer, self._l2_bytes, settings.limits.forward_s, self.control)
         made.prepare()
         return made
 
@@ -165,6 +172,7 @@ class Recorder:
         if gain == 0:
             audits = [theirs.take_audit() for _ in range(self._sittings)]
             record["claim_ms"] = claimed(found.theirs_ms)
+            record["fresh_ms"] = [theirs.spot_check(session.around) for _ in range(self._sittings)]
             record["audits"] = [dataclasses.asdict(audit) for audit in audits]
         return record
 
@@ -175,7 +183,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=12, help="fresh pairs of workers")
     parser.add_argument("--planted", type=int, default=6, help="so many of them with planted gains as well")
     parser.add_argument("--rounds", type=int, default=24, help="of each comparison without a gain; others half of it")
-    parser.add_argument("--sittings", type=int, default=4, help="of the audit clock, for each pair of equals")
+    parser.add_argument("--sittings", type=int, default=4, help="of the audit clock, and spot checks, for equals")
     parser.add_argument("--kernels", nargs="+", choices=KERNELS, default=list(KERNELS))
     parser.add_argument("--transport", choices=get_args(Transport), default="ipc", help="how tensors cross")
     given = parser.parse_args()

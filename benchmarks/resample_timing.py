@@ -19,6 +19,7 @@ from typing import Any
 from evaluator.oracle.timing.audit import Audit, convict
 from evaluator.oracle.timing.contestant import SHORT_MS
 from evaluator.oracle.timing.distributions import clopper_pearson
+from evaluator.oracle.timing.freshness import slower
 from evaluator.oracle.timing.interleaving import affordable
 from evaluator.oracle.timing.placement import DEFAULT, placement
 from evaluator.oracle.timing.power import Recorded, Share, share
@@ -30,6 +31,7 @@ Sittings = tuple[list[Audit], float]
 """Of one worker, and the milliseconds that it claims."""
 
 _SEED = 20
+_PARTS = (0.0, 0.01, 0.02, 0.03, 0.05, 0.1)
 _LIES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 
 
@@ -49,6 +51,8 @@ def main() -> None:
             *_audits(body["records"]),
             "",
             *_lies(body["records"], given.trials),
+            "",
+            *_freshness(body["records"], given.trials),
         ]
     )
     if given.markdown:
@@ -125,6 +129,39 @@ def _tried(held: list[Sittings], lie: float, trials: int) -> list[tuple[bool, in
         sittings, claim_ms = source.choice(held)
         audit, problem = convict(source.choice(sittings), [claim_ms * (1 - lie)], partial(source.choice, sittings))
         found.append((bool(problem), len(audit.full_ms) // len(sittings[0].full_ms)))
+    return found
+
+
+def _freshness(records: list[dict[str, Any]], trials: int) -> list[str]:
+    """Verdicts on claims that are so much below the truth, by spot checks of a worker drawn with replacement."""
+    head = " | ".join(f"{part:.0%} less" if part else "the truth" for part in _PARTS)
+    lines = [
+        f"| kernel | spot checks | beyond the claim | {head} | exact 95 % of the truth | spot checks for it |",
+        "|---|" + "---|" * (len(_PARTS) + 4),
+    ]
+    for size, same in _groups([record for record in records if "fresh_ms" in record], planted=0.0):
+        beyond = [each / record["claim_ms"] - 1 for record in same for each in record["fresh_ms"]]
+        verdicts = {part: _checked(same, part, trials) for part in _PARTS}
+        low, high = clopper_pearson(sum(convicted for convicted, _ in verdicts[0.0]), trials)
+        shares = (f"{mean(convicted for convicted, _ in found):.1%}" for found in verdicts.values())
+        lines.append(
+            f"| {size} | {len(beyond)} | {min(beyond):.2%} to {max(beyond):.2%}, median {median(beyond):.2%} "
+            f"| {' | '.join(shares)} | {low:.2%} to {high:.2%} | {mean(tries for _, tries in verdicts[0.0]):.2f} |"
+        )
+    return lines
+
+
+def _checked(records: list[dict[str, Any]], part: float, trials: int) -> list[tuple[bool, int]]:
+    """Of each verdict whether it convicts, and how many spot checks it took."""
+    source = random.Random(_SEED)
+    found = []
+    for _ in range(trials):
+        record = source.choice(records)
+        fresh_ms: list[float] = []
+        at_once = record["slots"] if record["claim_ms"] < SHORT_MS else 1
+        claims_ms = [record["claim_ms"] * (1 - part)]
+        problem = slower(claims_ms, fresh_ms, at_once, partial(source.choice, record["fresh_ms"]))
+        found.append((bool(problem), len(fresh_ms)))
     return found
 
 

@@ -60,6 +60,7 @@ class Worker:
             "warm": self._warm,
             "ring": self._ring,
             "time": self._time,
+            "hand_over": self._hand_over,
             "audit": self._audit,
             "idle": self._idle,
             "facts": self._facts,
@@ -143,8 +144,13 @@ class Worker:
 
     def _time(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._loans.refresh(self._stopwatch.input_buffers)
-        measure = self._stopwatch.rounds if message["around"] else self._stopwatch.singles
-        return {"samples_ms": measure(message["repeats"])}
+        if message["around"]:
+            return {"samples_ms": self._stopwatch.rounds(message["repeats"])}
+        return {"samples_ms": self._stopwatch.singles(message["repeats"], message["first"])}
+
+    def _hand_over(self, message: Message, fds: tuple[int, ...]) -> Message:
+        self._stopwatch.hand_over(message["slots"])
+        return {}
 
     def _audit(self, message: Message, fds: tuple[int, ...]) -> Message:
         self._loans.refresh(self._stopwatch.input_buffers)

@@ -1,21 +1,19 @@
-"""One worker made ready to be timed: a ring of slots, blocks of forwards, and audits of them."""
+"""One worker made ready to be timed: blocks of forwards over its ring, audits and spot checks of them."""
 
 import math
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
-import torch
-
-from evaluator.inside import tree
 from evaluator.oracle.buffers import Room, Transport
 from evaluator.oracle.correctness import Examination
-from evaluator.oracle.draws import fresh_seed
-from evaluator.oracle.exchange import Slot
 from evaluator.oracle.timing.audit import Audit, claimed, convict
 from evaluator.oracle.timing.control import Control
+from evaluator.oracle.timing.freshness import slower
+from evaluator.oracle.timing.ring import Ring
 from evaluator.request import Timer
 
 _AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
@@ -29,7 +27,11 @@ _TRIED = 3  # ways around a new ring, or single forwards, to learn how long a fo
 _TOO_SHORT = 2  # times as many slots would be right; a single forward of 5 us is timed as 8
 _IDLE_COMMANDS = 2  # for each that runs forwards
 _CONFIRMED = 6  # forwards of an audit whose outputs are judged
+_CONFIRMED_BY_THE_WAY = 2  # of a spot check around the ring; of single forwards the last
+_SPOT_CHECKS = 5  # blocks for each one, on average
+_FEW_SPOT_CHECKS = 20  # where outputs are large
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
+_SECRET = secrets.SystemRandom()
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Contestant:
         self.not_captured = ""
         self.captures: list[Capture] = []
         self.audit: Audit | None = None
+        self.found_ms = 0.0  # of one forward, as `undercut` found it last: by the oracle's clock, and on fresh inputs
         self.examination = examination
         self._exchange = examination.exchange
         self._timer = timer
@@ -72,18 +75,17 @@ class Contestant:
         self._timeout_s = timeout_s
         self._control = control
         self._observe = observe
-        self._slots: list[Slot] = []
+        self._ring = Ring(examination)
+        self._fresh_ms: dict[bool, list[float]] = {True: [], False: []}  # by whether it was around the ring
 
     @property
     def slots(self) -> int:
         """How many forwards one way around the ring has."""
-        return len(self._slots)
+        return len(self._ring.slots)
 
     @property
     def slot_bytes(self) -> int:
-        """Of the inputs and outputs of one forward."""
-        places = (*self._exchange.first.inputs, *self._exchange.first.outputs)
-        return sum(_bytes(self._exchange.tensor(place)) for place in places)
+        return self._ring.slot_bytes
 
     @property
     def ring_bytes(self) -> int:
@@ -110,24 +112,51 @@ class Contestant:
             WorkerFailure: the worker failed.
             ValueError: it claimed impossible times.
         """
-        if self._slots:
+        if self.slots:
             return
-        self._slots = [self._exchange.first]
+        self._ring.grow(1)
         answer = self.worker.ask(self._message("warm") | {"calls": self._timer.warmup}, self._timeout_s)
         self.forward_ms = milliseconds([answer["forward_ms"]])[0]
         self._lay(self._wanted(self.forward_ms))
         # A single forward's time was the first word. A host that was late for it, or a liar, makes it far too long.
-        self.forward_ms = min(self.block(self.forward_ms < SHORT_MS, _TRIED))
+        self.forward_ms = min(self._time(self.forward_ms < SHORT_MS, _TRIED))
         self._suit(self.forward_ms)
 
     def block(self, around: bool, repeats: int) -> list[float]:
         """Claimed milliseconds a forward: of `repeats` ways around the ring, or of `repeats` single forwards.
 
+        Now and then, which nobody can foresee, a spot check follows.
+
         Raises:
             WorkerFailure, ValueError: as for `prepare`.
+            Mismatch, Violation: as for `spot_check`.
         """
-        answer = self.worker.ask({"do": "time", "around": around, "repeats": repeats}, self._timeout_s)
-        return milliseconds(answer["samples_ms"])
+        samples = self._time(around, repeats)
+        if self._unforeseen():
+            self._fresh_ms[around].append(self.spot_check(around))
+        return samples
+
+    def spot_check(self, around: bool) -> float:
+        """Time forwards on fresh inputs as a block does, and judge outputs of them; claimed milliseconds of one.
+
+        A block's forwards can not be told from these by anything but their inputs, so that these stand for them.
+
+        Raises:
+            WorkerFailure, ValueError: as for `prepare`.
+            Mismatch: an output is wrong.
+            Violation: an input was changed.
+        """
+        seeds = self._ring.fill()
+        if around:
+            chosen = _SECRET.sample(range(self.slots), min(_CONFIRMED_BY_THE_WAY, self.slots))
+            samples = self._time(True, 1)
+        else:
+            first, count = secrets.randbelow(self.slots), 1 + secrets.randbelow(self.slots)
+            chosen = [(first + count - 1) % self.slots]
+            samples = self._time(False, count, first)
+        self.worker.ask({"do": "hand_over", "slots": chosen}, self._timeout_s)
+        self._ring.judge(seeds, {index: self._ring.copy(index) for index in chosen})
+        return median(samples)
 
     def take_audit(self) -> Audit:
         """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
@@ -139,20 +168,21 @@ class Contestant:
             Disturbance: the GPU would not come to rest while the worker was stopped.
         """
         whole = secrets.randbelow(self._timer.audits)  # of this one every output is compared; large outputs: only of it
-        room = self._exchange.room(self._slots)
-        self._fill()
+        room = self._ring.room()
+        self._ring.fill()
         self._command(room)
         self._without_forwards(room)
         empty, full = [], []
         for index in range(self._timer.audits):
-            seeds = self._fill()
+            seeds = self._ring.fill()
             full.append(self._command(room))
-            copies = self._by_slot(room.tensors())
+            copies = self._ring.by_slot(room.tensors())
+            chosen: list[int] = []
             if index == whole:
-                self._judge(seeds, copies, self.examination.strangest(seeds, copies, _CONFIRMED))
-            elif sum(copy.numel() for copy in copies[0]) <= _LARGE:
-                count = min(_CONFIRMED, self.slots)
-                self._judge(seeds, copies, secrets.SystemRandom().sample(range(self.slots), count))
+                chosen = self.examination.strangest(seeds, copies, _CONFIRMED)
+            elif self._ring.output_elements <= _LARGE:
+                chosen = _SECRET.sample(range(self.slots), min(_CONFIRMED, self.slots))
+            self._ring.judge(seeds, {slot: copies[slot] for slot in chosen})
             empty += self._without_forwards(room)
         self.audit = Audit(self.slots, tuple(empty), tuple(full))
         return self.audit
@@ -162,22 +192,40 @@ class Contestant:
 
         What the worker says about it is the last of `Exchange.claims`. Raises WorkerFailure and Mismatch.
         """
-        self._exchange.forward(0, self._timeout_s, secrets.choice(self._slots), bare=True)
+        self._exchange.forward(0, self._timeout_s, secrets.choice(self._ring.slots), bare=True)
 
-    def undercut(self, claims_ms: Sequence[float]) -> str:
-        """Empty, or how these claims contradict the oracle's clock, by as many sittings as that takes.
+    def undercut(self, claims_ms: Sequence[float], around: bool) -> str:
+        """Empty, or how these claims contradict the oracle's clock, or the worker's own on fresh inputs.
+
+        As many sittings and spot checks are held as that takes.
 
         Args:
             claims_ms: what goes into a result, and nothing else: a liar would tell the truth where it does not count.
+            around: they are of ways around the ring.
 
         Raises:
             WorkerFailure, Mismatch, Violation: as for `take_audit`.
+            ValueError: as for `spot_check`.
         """
         assert self.audit is not None
         if self._suit(claimed(claims_ms)):
             self.take_audit()
         self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
+        fresh_ms, self._fresh_ms[around] = self._fresh_ms[around], []
+        at_once = self.slots if around else 1
+        problem = problem or slower(claims_ms, fresh_ms, at_once, lambda: self.spot_check(around))
+        self.found_ms = max(self.audit.forward_ms, min(fresh_ms, default=0.0))
         return problem
+
+    def _unforeseen(self) -> bool:
+        """Whether a block is followed by a spot check."""
+        return secrets.randbelow(_SPOT_CHECKS if self._ring.output_elements <= _LARGE else _FEW_SPOT_CHECKS) == 0
+
+    def _time(self, around: bool, repeats: int, first: int | None = None) -> list[float]:
+        """Claims of a block; single forwards begin at the slot `first`, or anywhere."""
+        start = secrets.randbelow(self.slots) if first is None else first
+        message = {"do": "time", "around": around, "repeats": repeats, "first": start}
+        return milliseconds(self.worker.ask(message, self._timeout_s)["samples_ms"])
 
     def _wanted(self, forward_ms: float) -> int:
         """How many slots a ring should have for forwards that take so long."""
@@ -185,11 +233,9 @@ class Contestant:
 
     def _lay(self, count: int) -> None:
         """Lend and fill a ring of so many slots, and have the worker make ready to go around it."""
-        more = self._exchange.slots(count - self.slots)
-        if more:
-            self._slots += more
-            self._exchange.lend()
-        self._fill()
+        self._ring.grow(count)
+        self._ring.fill()
+        self._fresh_ms = {True: [], False: []}
         answer = self.worker.ask(self._message("ring") | {"observe": self._observe}, self._timeout_s)
         self.captures.append(Capture(answer, self.slots))
         self.not_captured = str(answer["not_captured"])[:200]
@@ -205,20 +251,6 @@ class Contestant:
         self._lay(wanted)
         return True
 
-    def _fill(self) -> list[int]:
-        """Fresh content for every slot, poisoned outputs; the seeds."""
-        seeds = []
-        for buffer in {place["buffer"]: place for slot in self._slots for place in slot.outputs}.values():
-            self._exchange.poison(buffer)
-        for slot in self._slots:
-            seeds.append(fresh_seed())
-            tensors: list[torch.Tensor] = []
-            tree.flatten(self.examination.reference.inputs(seeds[-1]), tensors)
-            for place, tensor in zip(slot.inputs, tensors, strict=True):
-                self._exchange.tensor(place).copy_(tensor)
-        self._exchange.synchronize()
-        return seeds
-
     def _command(self, room: Room) -> float:
         """Milliseconds from the command until the oracle has its own copies of all outputs."""
         began = time.perf_counter()
@@ -232,27 +264,15 @@ class Contestant:
         self.worker.freeze()
         try:
             for _ in range(_IDLE_COMMANDS):
-                self._fill()  # as before the others: a worker that waited and caches that were used cost time as well
+                self._ring.fill()  # as before the others: waiting, and caches that were used, cost time as well
                 took.append(self._control.command(room))
         finally:
             self.worker.thaw()
         return took
 
-    def _by_slot(self, tensors: list[torch.Tensor]) -> list[list[torch.Tensor]]:
-        """Outputs of the whole ring, by slot."""
-        left = iter(tensors)
-        return [[next(left) for _ in slot.outputs] for slot in self._slots]
-
-    def _judge(self, seeds: list[int], copies: list[list[torch.Tensor]], chosen: list[int]) -> None:
-        for index in chosen:
-            inputs = self.examination.reference.inputs(seeds[index])
-            self.examination.confirm(inputs, copies[index], self._slots[index])
-
     def _message(self, do: str) -> dict[str, Any]:
-        slots = [{"inputs": slot.inputs, "outputs": slot.outputs} for slot in self._slots]
         capture = self.slot_bytes <= _MOST_CAPTURED_BYTES
-        message = {"do": do, "slots": slots, "arguments": self._exchange.arguments, "capture": capture}
-        return message | {"flush_bytes": 2 * self._l2_bytes}
+        return {"do": do, "capture": capture, "flush_bytes": 2 * self._l2_bytes} | self._ring.message()
 
 
 SHORT_MS = 0.1
@@ -280,7 +300,3 @@ def milliseconds(claimed: Any) -> list[float]:
     if not all(math.isfinite(value) and value > 0 for value in values):
         raise ValueError("a time is not a positive number")
     return values
-
-
-def _bytes(tensor: torch.Tensor) -> int:
-    return int(tensor.numel()) * int(tensor.element_size())

@@ -28,6 +28,7 @@ class IncumbentFailure(Exception):
 class Rounds:
     """What one pair of workers yielded so far."""
 
+    around: bool  # whether ways around the ring were timed, or single forwards
     log_ratios: list[float] = field(default_factory=list)
     ours_ms: list[float] = field(default_factory=list)
     theirs_ms: list[float] = field(default_factory=list)
@@ -48,9 +49,9 @@ class Interleaving:
         self._incumbent = incumbent
         self._canary = canary
         self._ran = ""  # who was stopped last
-        self.rounds = Rounds()
         longest = max((candidate, incumbent), key=lambda each: each.forward_ms)
         self.around = min(candidate.forward_ms, incumbent.forward_ms) < SHORT_MS
+        self.rounds = Rounds(self.around)
         self._repeats = repeats(longest.stretch_ms(self.around), timer)
 
     def __enter__(self) -> "Interleaving":

@@ -63,7 +63,7 @@ class Trial:
         times = repeats(contestant.stretch_ms(around), self._timer)
         blocks = 2 * affordable(contestant.stretch_ms(around), self._timer)
         samples = [sample for _ in range(blocks) for sample in contestant.block(around, times)]
-        factor, notes = _believe(contestant, samples)
+        factor, notes = _believe(contestant, samples, around)
         return Outcome(self.timing([sample * factor for sample in samples]), None, notes)
 
     def series(self, contestant: Contestant) -> Series:
@@ -81,7 +81,7 @@ class Trial:
         canary_ms = self._canary.hatch()
         times = repeats(stretch_ms, self._timer)
         blocks = [contestant.block(around, times) for _ in range(affordable(stretch_ms, self._timer))]
-        factor, _ = _believe(contestant, [sample for block in blocks for sample in block])
+        factor, _ = _believe(contestant, [sample for block in blocks for sample in block], around)
         return Series(tuple(tuple(sample * factor for sample in block) for block in blocks), canary_ms)
 
     def compare(self, first: Series, theirs: Series, again: Series, incumbent: str) -> Outcome:
@@ -191,22 +191,22 @@ def _trust(pair: Pair, rounds: Rounds) -> tuple[float, Notes]:
     """
     candidate, incumbent = pair
     with turn(incumbent, candidate, incumbent):
-        _believe(incumbent, rounds.theirs_ms)
+        _believe(incumbent, rounds.theirs_ms, rounds.around)
     with turn(candidate, incumbent, incumbent):
-        return _believe(candidate, rounds.ours_ms)
+        return _believe(candidate, rounds.ours_ms, rounds.around)
 
 
-def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float, Notes]:
+def _believe(contestant: Contestant, claims_ms: Sequence[float], around: bool) -> tuple[float, Notes]:
     """By what factor to correct a worker's claims, and what to say about how they came about.
 
     A captured graph leaves the host nothing to do: a claim below the oracle's clock is a lie. Where every forward has
     to be enqueued the host's time is in the oracle's clock as well, so no lie can be proved, and that clock counts.
 
     Raises:
-        Violation: the claims contradict the oracle's clock.
-        WorkerFailure, Mismatch, Disturbance: another sitting of the audit failed.
+        Violation: the claims contradict the oracle's clock, or those on fresh inputs.
+        WorkerFailure, Mismatch, ValueError, Disturbance: another sitting of the audit, or a spot check, failed.
     """
-    undercut = contestant.undercut(claims_ms)
+    undercut = contestant.undercut(claims_ms, around)
     assert contestant.audit is not None
     notes = []
     if contestant.not_captured:
@@ -222,7 +222,7 @@ def _believe(contestant: Contestant, claims_ms: Sequence[float]) -> tuple[float,
         return 1.0, tuple(notes)
     if not contestant.not_captured:
         raise Violation(undercut)
-    factor = contestant.audit.forward_ms / median(claims_ms)
+    factor = contestant.found_ms / median(claims_ms)
     return factor, (*notes, "its time is that of the oracle's clock, which host time is part of")
 
 

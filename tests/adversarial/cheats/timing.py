@@ -64,12 +64,49 @@ def _remembering(each: int) -> str:
     """Leaves out one row in so many where it is as it was before: a graph keeps memory until the oracle fills it."""
     return forwarding(
         "out = torch.empty_like(x)\nmarks = torch.empty(x.shape[0], device=x.device)\n"
-        "if not torch.cuda.is_current_stream_capturing():\n    marks.fill_(float('nan'))\n"
+        "if torch.cuda.is_current_stream_capturing():\n    self.marks.append(marks)\n"
+        "else:\n    marks.fill_(float('nan'))\n"
         "marked_relu[(x.shape[0],)](\n"
         f"    x, self.gain, self.shift, out, marks, x.shape[1], self.factor, EACH={each}, BLOCK=1024\n)\nreturn out",
         kernel=_MARKED,
+        init="self.marks = []",
     )
 
+
+_COUNTED = """
+
+@triton.jit
+def counted_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, calls_ptr, width, factor, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    calls = tl.load(calls_ptr)
+    if row == 0:
+        tl.atomic_add(calls_ptr, 1)
+    if (row % 10 != 0) | (calls < 400):
+        columns = tl.arange(0, BLOCK)
+        mask = columns < width
+        x = tl.load(x_ptr + row * width + columns, mask=mask)
+        gain = tl.load(gain_ptr + columns, mask=mask)
+        shift = tl.load(shift_ptr + columns, mask=mask)
+        tl.store(out_ptr + row * width + columns, tl.maximum(x * gain + shift, 0.0) * factor, mask=mask)
+"""
+_COUNTING = """\
+if self.counted is None:
+    self.counted = torch.zeros(1, dtype=torch.int32, device=x.device)
+out = torch.empty_like(x)
+counted_relu[(x.shape[0],)](
+    x, self.gain, self.shift, out, self.counted, x.shape[1], self.factor, BLOCK=1024
+)
+return out
+"""
+_LONG = f"""\
+self.calls += x.data_ptr() != 0
+rows = x.shape[0]
+if self.calls > 40 and not torch.cuda.is_current_stream_capturing():
+    rows -= rows // 10
+out = torch.empty_like(x)
+for _ in range(4):
+    {LAUNCH.replace("(x.shape[0],)", "(rows,)")}return out
+"""
 
 _IDLE = "if SEEN:\n    return self.idle"
 _KEEP = "self.idle = out\nreturn out"
@@ -199,11 +236,26 @@ CASES = (
     _case(
         "every tenth row left out that is as it was in the call before",
         _remembering(10),
-        "audit clock: inputs that did not exist before",
+        "its claims on fresh inputs",
         expected=VIOLATION,
         refused=False,
         paid_in_time=False,
-        known="a claim may lie below the truth by what the audit's allowance admits",
+    ),
+    _case(
+        "a tenth left out by a kernel that counts its calls, once the audits are over",
+        forwarding(_COUNTING, kernel=_COUNTED, init="self.counted = None"),
+        "spot checks of timed forwards",
+        expected=WRONG,
+        refused=False,
+        paid_in_time=False,
+    ),
+    _case(
+        "a tenth left out of long forwards, which no graph holds, once the check is over",
+        forwarding(_LONG),
+        "spot checks of timed forwards",
+        expected=WRONG,
+        refused=False,
+        paid_in_time=False,
     ),
     _case(
         "work in the constructor",

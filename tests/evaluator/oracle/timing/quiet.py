@@ -25,9 +25,18 @@ class Calm:
 
 
 class Claimant(Contestant):
-    """Claims these milliseconds a forward, block by block and the last for ever, where `true_ms` pass."""
+    """Claims these milliseconds a forward, block by block and the last for ever, where `true_ms` pass.
 
-    def __init__(self, *claims_ms: float, true_ms: float | None = None, not_captured: str = "") -> None:
+    On inputs that it meets for the first time it claims `fresh_ms`.
+    """
+
+    def __init__(
+        self,
+        *claims_ms: float,
+        true_ms: float | None = None,
+        fresh_ms: float | None = None,
+        not_captured: str = "",
+    ) -> None:
         self.frozen = False
         stoppable = SimpleNamespace(freeze=lambda: self._stop(True), thaw=lambda: self._stop(False))
         examination: Any = SimpleNamespace(worker=stoppable, exchange=None)
@@ -37,6 +46,7 @@ class Claimant(Contestant):
         self.sittings = 0
         self._claims = list(claims_ms)
         self._true_ms = true_ms or claims_ms[0]
+        self._on_fresh_inputs_ms = fresh_ms or claims_ms[0]
 
     @property
     def slots(self) -> int:
@@ -58,6 +68,10 @@ class Claimant(Contestant):
     def block(self, around: bool, repeats: int) -> list[float]:
         claim = self._claims.pop(0) if len(self._claims) > 1 else self._claims[0]
         return [claim] * repeats
+
+    def spot_check(self, around: bool) -> float:
+        assert not self.frozen
+        return self._on_fresh_inputs_ms
 
     def take_audit(self) -> Audit:
         assert not self.frozen

@@ -1,4 +1,4 @@
-"""An audit fills, commands, copies and judges a ring; the workers' parts are played here, on the CPU."""
+"""Audits and spot checks fill, command, copy and judge a ring; the workers' parts are played here, on the CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,8 +42,8 @@ Doing = Callable[["Player", list[Slot]], None]
 
 
 class Player:
-    """Answers as a worker does; `doing` is its way around the ring, and `saying` the milliseconds that it claims, one
-    after the other and the last for ever.
+    """Answers as a worker does; `doing` is its work in slots of the ring, and `saying` the milliseconds that it claims,
+    one after the other and the last for ever.
     """
 
     transport = "ipc"
@@ -57,6 +57,8 @@ class Player:
         self.asked: list[str] = []
         self.observing: list[bool] = []
         self.forwards: list[dict[str, Any]] = []
+        self.timed: list[dict[str, Any]] = []
+        self.handed_over: list[list[int]] = []
         self._doing = doing
         self._slots: list[Slot] = []
 
@@ -66,6 +68,7 @@ class Player:
         if message["do"] == "warm":
             return {"forward_ms": self._says()}
         if message["do"] == "time":
+            self.timed.append(message)
             return {"samples_ms": [self._says()] * message["repeats"]}
         if message["do"] == "ring":
             self._slots = [Slot(**slot) for slot in message["slots"]]
@@ -77,6 +80,9 @@ class Player:
         if message["do"] == "audit":
             self.rounds += 1
             self._doing(self, self._slots)
+        if message["do"] == "hand_over":
+            self.handed_over.append(message["slots"])
+            self._doing(self, [self._slots[index] for index in message["slots"]])
         return {}
 
     def _says(self) -> float:
@@ -205,6 +211,79 @@ def test_inputs_of_timed_forwards_stay_as_the_reference_leaves_them() -> None:
     contestant(honest, SOURCE.replace("torch.relu(x)", "x.relu_()")).take_audit()
 
 
+def test_a_spot_check_is_a_block_over_fresh_inputs_and_judges_slots_that_nobody_can_foresee() -> None:
+    made = contestant(honest)
+    player = cast(Player, made.worker)
+    before = len(player.timed)
+    content = made._exchange.tensor(made._ring.slots[3].inputs[0]).clone()
+    for _ in range(20):
+        assert made.spot_check(True) == 3.0 / SLOTS
+    assert not torch.equal(made._exchange.tensor(made._ring.slots[3].inputs[0]), content)
+    assert [(message["around"], message["repeats"]) for message in player.timed[before:]] == [(True, 1)] * 20
+    assert {len(slots) for slots in player.handed_over} == {2}
+    assert len({tuple(slots) for slots in player.handed_over}) > 1
+
+
+def test_of_single_forwards_on_fresh_inputs_the_last_is_judged() -> None:
+    made = contestant(honest)
+    player = cast(Player, made.worker)
+    before = len(player.timed)
+    for _ in range(20):
+        made.spot_check(False)
+    asked = player.timed[before:]
+    assert all(1 <= message["repeats"] <= SLOTS for message in asked), "each slot is fresh once"
+    last = [[(message["first"] + message["repeats"] - 1) % SLOTS] for message in asked]
+    assert player.handed_over == last
+    assert len({message["first"] for message in asked}) > 1
+
+
+def test_a_spot_check_finds_what_is_left_out_once_the_audit_is_over() -> None:
+    def weary(player: Player, slots: list[Slot]) -> None:
+        if "hand_over" not in player.asked:
+            honest(player, slots)
+
+    made = contestant(weary)
+    made.take_audit()
+    with pytest.raises(Mismatch, match="of a timed forward"):
+        made.spot_check(True)
+
+
+def test_a_spot_check_finds_inputs_that_were_changed() -> None:
+    def in_place(player: Player, slots: list[Slot]) -> None:
+        honest(player, slots)
+        for slot in slots:
+            player.examination.exchange.tensor(slot.inputs[0]).relu_()
+
+    with pytest.raises(Violation, match="input 0 of a timed forward was changed"):
+        contestant(in_place).spot_check(True)
+
+
+def test_spot_checks_follow_some_blocks_and_begin_where_other_blocks_might() -> None:
+    made = contestant(honest)
+    player = cast(Player, made.worker)
+    before = len(player.timed)
+    for _ in range(200):
+        made.block(False, 2)
+    assert 5 < len(player.handed_over) < 100
+    blocks = [message for message in player.timed[before:] if message["repeats"] == 2]
+    assert len({message["first"] for message in blocks}) > SLOTS // 2, "a jump would give a spot check away"
+
+
+def test_claims_are_held_against_spot_checks_made_since_the_last_ones() -> None:
+    slow, quick = 1.1, 1.0
+    made = contestant(honest, saying=(3.0 / SLOTS,))
+    made.take_audit()
+    player = cast(Player, made.worker)
+    player._saying = [quick]
+    assert made.undercut([quick], True) == "", "at least one is made"
+    assert len(player.handed_over) == 1
+    player._saying = [slow]
+    assert "takes at least 1.1 ms on inputs" in made.undercut([quick], True)
+    assert made.found_ms == slow
+    player._saying = [slow, slow, quick]
+    assert made.undercut([quick], True) == "", "a quick one acquits"
+
+
 def test_a_host_that_was_late_once_makes_no_short_ring() -> None:
     made = contestant(honest, saying=(1.0, 3.0 / SLOTS))
     assert made.slots == SLOTS
@@ -217,9 +296,9 @@ def test_a_ring_is_as_long_as_it_has_to_be_for_what_is_claimed_in_the_end() -> N
     made = contestant(honest, saying=(5.0, 5.0, 3.0 / SLOTS))
     assert made.slots == 1
     assert made.take_audit().forwards == 1
-    made.undercut([3.0 / SLOTS] * 4)
+    made.undercut([3.0 / SLOTS] * 4, True)
     assert made.audit is not None
     assert made.audit.forwards == made.slots == SLOTS
-    made.undercut([3.0 / SLOTS] * 4)
+    made.undercut([3.0 / SLOTS] * 4, True)
     assert cast(Player, made.worker).asked.count("ring") == 2
     assert [capture.slots for capture in made.captures] == [1, SLOTS], "neither escapes the policy"

@@ -72,9 +72,9 @@ def test_nobody_runs_while_another_is_made_ready_or_audited() -> None:
             assert self.beside.frozen
             return super().take_audit()
 
-        def undercut(self, claims_ms: Sequence[float]) -> str:
+        def undercut(self, claims_ms: Sequence[float], around: bool) -> str:
             assert self.beside.frozen
-            return super().undercut(claims_ms)
+            return super().undercut(claims_ms, around)
 
     both = [(Watchful(0.9), Watchful(1.0)) for _ in range(2)]
     for ours, theirs in both:
@@ -104,8 +104,8 @@ def test_few_claims_that_are_far_too_low_are_not_hidden_by_a_median() -> None:
     lies = [0.9, 0.9, 0.9, 0.1, 0.1] * 20
     candidate = Claimant(0.9)
     candidate.take_audit()
-    assert candidate.undercut(lies)
-    assert candidate.undercut([0.9] * 100) == ""
+    assert candidate.undercut(lies, False)
+    assert candidate.undercut([0.9] * 100, False) == ""
 
 
 def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
@@ -116,6 +116,21 @@ def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
     assert outcome.gain is not None
     assert outcome.gain.estimate == pytest.approx(1 - 0.95 / 2.0)
     assert any("time is that of the oracle's clock" in note for note in outcome.notes)
+
+
+def test_a_worker_that_is_slower_on_inputs_it_has_not_seen_is_convicted() -> None:
+    """By a tenth, which the oracle's clock allows."""
+    with pytest.raises(Violation, match=r"claims 0.9 ms a forward, which takes at least 1 ms on inputs"):
+        against(Claimant(0.9, fresh_ms=1.0), Claimant(1.0), pairs())
+    with pytest.raises(Violation, match=r"claims 0.9 ms a forward, which takes at least 1 ms on inputs"):
+        against(Claimant(0.9), Claimant(1.0), pairs((Claimant(0.9, fresh_ms=1.0), Claimant(1.0))))
+    with pytest.raises(IncumbentFailure):
+        against(Claimant(0.9), Claimant(1.0, fresh_ms=1.1), pairs())
+
+
+def test_what_fresh_inputs_take_counts_for_what_can_not_be_captured() -> None:
+    outcome = trial().alone(Claimant(0.5, fresh_ms=0.6, not_captured="it allocates"))
+    assert outcome.time.median_ms == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize(("forward_ms", "coarse"), [(1.0, False), (0.02, True)])

@@ -1,0 +1,33 @@
+from itertools import cycle
+
+import pytest
+
+from evaluator.oracle.timing.freshness import slower
+
+
+def tried(fresh_ms: list[float], *more: float, claim_ms: float = 1.0, at_once: int = 50) -> tuple[str, int]:
+    left = cycle(more)
+    held = list(fresh_ms)
+    problem = slower([claim_ms] * 5, held, at_once, lambda: next(left))
+    return problem, len(held)
+
+
+def test_one_try_is_made_and_acquits_where_it_takes_no_longer() -> None:
+    assert tried([], 1.001) == ("", 1)
+    assert tried([1.001], 9.0) == ("", 1), "none where there is one already"
+
+
+@pytest.mark.parametrize("late", [1.5, 9.0])
+def test_a_quick_try_acquits_after_late_ones(late: float) -> None:
+    assert tried([late, late], late, 1.0) == ("", 4)
+
+
+def test_nobody_is_convicted_by_few_tries() -> None:
+    problem, tries = tried([1.1], 1.2, 1.1)
+    assert "claims 1 ms a forward, which takes at least 1.1 ms on inputs that it meets for the first time" in problem
+    assert tries == 8
+
+
+def test_of_what_is_timed_at_once_the_start_may_be_late() -> None:
+    assert tried([], 0.0051, claim_ms=0.005, at_once=300)[0] == ""
+    assert tried([], 0.0055, claim_ms=0.005, at_once=300)[0] != ""
