@@ -158,9 +158,9 @@ def _checked(records: list[dict[str, Any]], part: float, trials: int) -> list[tu
     for _ in range(trials):
         record = source.choice(records)
         fresh_ms: list[float] = []
-        at_once = record["slots"] if record["claim_ms"] < SHORT_MS else 1
+        slots = record["slots"] if record["claim_ms"] < SHORT_MS else 0
         claims_ms = [record["claim_ms"] * (1 - part)]
-        problem = slower(claims_ms, fresh_ms, at_once, partial(source.choice, record["fresh_ms"]))
+        problem = slower(claims_ms, fresh_ms, slots, partial(source.choice, record["fresh_ms"]))
         found.append((bool(problem), len(fresh_ms)))
     return found
 

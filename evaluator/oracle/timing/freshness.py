@@ -11,23 +11,23 @@ from evaluator.oracle.timing.audit import claimed
 
 # What honest workers need: docs/results/timing-h100.md.
 _SHARE = 0.02
-_LATENCY_MS = 0.02  # of what is timed at once: the first launch after others had the GPU
+_LATENCY_MS = 0.01  # of a way around the ring: the first launch after others had the GPU
 
 _MOST = 8  # tries in a row that have to agree
 
 
-def slower(claims_ms: Sequence[float], fresh_ms: list[float], at_once: int, another: Callable[[], float]) -> str:
+def slower(claims_ms: Sequence[float], fresh_ms: list[float], slots: int, another: Callable[[], float]) -> str:
     """Empty, or how the claims contradict what forwards take on fresh inputs.
 
     Whatever disturbs makes forwards longer: a single quick one acquits.
 
     Args:
         fresh_ms: of a forward on fresh inputs, by try; those that are made here are added to it.
-        at_once: forwards that are timed together.
+        slots: of the ring, if ways around it were timed; 0 for single forwards.
         another: makes one more try.
     """
     claim = claimed(claims_ms)
-    allowed = claim * _SHARE + _LATENCY_MS / at_once
+    allowed = claim * _SHARE + (_LATENCY_MS / slots if slots else 0.0)
     while not fresh_ms or (min(fresh_ms) - claim > allowed and len(fresh_ms) < _MOST):
         fresh_ms.append(another())
     if min(fresh_ms) - claim <= allowed:

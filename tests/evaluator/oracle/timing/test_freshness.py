@@ -5,10 +5,10 @@ import pytest
 from evaluator.oracle.timing.freshness import slower
 
 
-def tried(fresh_ms: list[float], *more: float, claim_ms: float = 1.0, at_once: int = 50) -> tuple[str, int]:
+def tried(fresh_ms: list[float], *more: float, claim_ms: float = 1.0, slots: int = 50) -> tuple[str, int]:
     left = cycle(more)
     held = list(fresh_ms)
-    problem = slower([claim_ms] * 5, held, at_once, lambda: next(left))
+    problem = slower([claim_ms] * 5, held, slots, lambda: next(left))
     return problem, len(held)
 
 
@@ -28,6 +28,8 @@ def test_nobody_is_convicted_by_few_tries() -> None:
     assert tries == 8
 
 
-def test_of_what_is_timed_at_once_the_start_may_be_late() -> None:
-    assert tried([], 0.0051, claim_ms=0.005, at_once=300)[0] == ""
-    assert tried([], 0.0055, claim_ms=0.005, at_once=300)[0] != ""
+def test_a_way_around_the_ring_may_start_late_and_single_forwards_may_not() -> None:
+    assert tried([], 0.00511, claim_ms=0.005, slots=300)[0] == ""
+    assert tried([], 0.00514, claim_ms=0.005, slots=300)[0] != ""
+    assert tried([], 0.511, claim_ms=0.5, slots=0)[0] != ""
+    assert tried([], 0.509, claim_ms=0.5, slots=0)[0] == ""
