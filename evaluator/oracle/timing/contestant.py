@@ -26,8 +26,8 @@ _TRIED = 3  # ways around a new ring, or single forwards, to learn how long a fo
 _TOO_SHORT = 2  # times as many slots would be right; a single forward of 5 us is timed as 8
 _IDLE_COMMANDS = 2  # for each that runs forwards
 _CONFIRMED = 6  # forwards of an audit whose outputs are judged
-_CONFIRMED_BY_THE_WAY = 2  # of a spot check around the ring; of single forwards the last
-_SPOT_CHECKS = 5  # blocks for each one, on average
+_LOOKED_AT = 6  # outputs of a spot check around the ring, of which the strangest is judged
+_SPOT_CHECKS = 8  # blocks for each one, on average
 _FEW_SPOT_CHECKS = 20  # where outputs are large
 _LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 _SECRET = secrets.SystemRandom()
@@ -136,7 +136,7 @@ class Contestant:
         return samples
 
     def spot_check(self, around: bool) -> float:
-        """Time forwards on fresh inputs as a block does, and judge outputs of them; claimed milliseconds of one.
+        """Time forwards on fresh inputs as a block does, and judge an output of them; claimed milliseconds of one.
 
         A block's forwards can not be told from these by anything but their inputs, so that these stand for them.
 
@@ -147,14 +147,16 @@ class Contestant:
         """
         seeds = self._ring.fill()
         if around:
-            chosen = _SECRET.sample(range(self.slots), min(_CONFIRMED_BY_THE_WAY, self.slots))
+            chosen = _SECRET.sample(range(self.slots), min(_LOOKED_AT, self.slots))
             samples = self._time(True, 1)
         else:
             first, count = secrets.randbelow(self.slots), 1 + secrets.randbelow(self.slots)
             chosen = [(first + count - 1) % self.slots]
             samples = self._time(False, count, first)
         self.worker.ask({"do": "hand_over", "slots": chosen}, self._timeout_s)
-        self._ring.judge(seeds, {index: self._ring.copy(index) for index in chosen})
+        copies = [self._ring.copy(index) for index in chosen]
+        (strangest,) = self.examination.strangest([seeds[index] for index in chosen], copies, 1)
+        self._ring.judge(seeds, {chosen[strangest]: copies[strangest]})
         return min(samples)  # whatever disturbs makes forwards longer
 
     def take_audit(self) -> Audit:

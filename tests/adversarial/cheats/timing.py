@@ -108,6 +108,11 @@ for _ in range(4):
     {LAUNCH.replace("(x.shape[0],)", "(rows,)")}return out
 """
 
+_HALVED = """\
+Stopwatch.rounds = lambda self, *block: [each / 2 for each in honest(self, *block)]
+Stopwatch.singles = lambda self, *block: [each / 2 for each in singly(self, *block)]
+"""
+
 _IDLE = "if SEEN:\n    return self.idle"
 _KEEP = "self.idle = out\nreturn out"
 
@@ -168,9 +173,7 @@ CASES = (
         "a stopwatch replaced",
         candidate(
             head="from evaluator.inside.timing import Stopwatch\n"
-            "honest, singly = Stopwatch.rounds, Stopwatch.singles\n"
-            "Stopwatch.rounds = lambda self, repeats: [each / 2 for each in honest(self, repeats)]\n"
-            "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]"
+            "honest, singly = Stopwatch.rounds, Stopwatch.singles\n" + _HALVED
         ),
     ),
     _case(
@@ -178,9 +181,8 @@ CASES = (
         candidate(
             head="import threading, time\nfrom evaluator.inside.timing import Stopwatch\n"
             "honest, singly, deliver = Stopwatch.rounds, Stopwatch.singles, Stopwatch.deliver\n"
-            "Stopwatch.rounds = lambda self, repeats: [each / 2 for each in honest(self, repeats)]\n"
-            "Stopwatch.singles = lambda self, repeats: [each / 2 for each in singly(self, repeats)]\n"
-            "def later():\n"
+            + _HALVED
+            + "def later():\n"
             "    time.sleep(0.003)\n"
             "    for _ in range(300):\n"
             "        torch.cuda._sleep(1_000_000)\n"
@@ -197,9 +199,9 @@ CASES = (
             head="from evaluator.inside.timing import Stopwatch\n"
             "SAID = []\n"
             "def lying(honest):\n"
-            "    def say(self, repeats):\n"
+            "    def say(self, *block):\n"
             "        SAID.append(1)\n"
-            "        return [5.0 if len(SAID) <= 3 else each / 2 for each in honest(self, repeats)]\n"
+            "        return [5.0 if len(SAID) <= 3 else each / 2 for each in honest(self, *block)]\n"
             "    return say\n"
             "Stopwatch.rounds, Stopwatch.singles = lying(Stopwatch.rounds), lying(Stopwatch.singles)"
         ),

@@ -220,7 +220,7 @@ def test_a_spot_check_is_a_block_over_fresh_inputs_and_judges_slots_that_nobody_
         assert made.spot_check(True) == 3.0 / SLOTS
     assert not torch.equal(made._exchange.tensor(made._ring.slots[3].inputs[0]), content)
     assert [(message["around"], message["repeats"]) for message in player.timed[before:]] == [(True, 1)] * 20
-    assert {len(slots) for slots in player.handed_over} == {2}
+    assert {len(set(slots)) for slots in player.handed_over} == {6}
     assert len({tuple(slots) for slots in player.handed_over}) > 1
 
 
@@ -246,6 +246,15 @@ def test_a_spot_check_finds_what_is_left_out_once_the_audit_is_over() -> None:
     made.take_audit()
     with pytest.raises(Mismatch, match="of a timed forward"):
         made.spot_check(True)
+
+
+def test_a_spot_check_judges_the_strangest_of_what_it_looks_at() -> None:
+    def all_but_one(player: Player, slots: list[Slot]) -> None:
+        for slot in slots[:3] + slots[4:]:
+            player.work(slot)
+
+    with pytest.raises(Mismatch, match="of a timed forward"):
+        contestant(all_but_one).spot_check(True)
 
 
 def test_a_spot_check_finds_inputs_that_were_changed() -> None:
