@@ -17,12 +17,12 @@ from statistics import mean, median, stdev
 from typing import Any
 
 from evaluator.oracle.timing.audit import Audit, convict
-from evaluator.oracle.timing.contestant import SHORT_MS
 from evaluator.oracle.timing.distributions import clopper_pearson
 from evaluator.oracle.timing.freshness import slower
 from evaluator.oracle.timing.interleaving import affordable
 from evaluator.oracle.timing.placement import DEFAULT, placement
 from evaluator.oracle.timing.power import Recorded, Share, share
+from evaluator.oracle.timing.ring import SHORT_MS
 from evaluator.oracle.timing.sequential import Rule
 from evaluator.oracle.timing.trial import CONFIRMING, LUCK
 from evaluator.request import Timer
@@ -157,7 +157,7 @@ def _checked(records: list[dict[str, Any]], part: float, trials: int) -> list[tu
     found = []
     for _ in range(trials):
         record = source.choice(records)
-        fresh_ms: list[float] = []
+        fresh_ms = [source.choice(record["fresh_ms"])]
         slots = record["slots"] if record["claim_ms"] < SHORT_MS else 0
         claims_ms = [record["claim_ms"] * (1 - part)]
         problem = slower(claims_ms, fresh_ms, slots, partial(source.choice, record["fresh_ms"]))

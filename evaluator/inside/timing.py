@@ -102,8 +102,8 @@ class Stopwatch:
         """
         self._next = first
         self._latest = {}
-        torch.cuda._sleep(_cycles(_LEAD_S))
         pairs = []
+        torch.cuda._sleep(_cycles(_LEAD_S))
         for _ in range(repeats):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             # Read, not written: lines that a flush left dirty would be written back on the forward's time.
@@ -120,6 +120,7 @@ class Stopwatch:
     def rounds(self, repeats: int) -> list[float]:
         """Milliseconds of a forward, averaged over the ring, for each of `repeats` ways around it."""
         pairs = []
+        torch.cuda._sleep(_cycles(_LEAD_S))
         for _ in range(repeats):
             begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
             torch.cuda._sleep(self._spin_all)

@@ -12,11 +12,9 @@ from evaluator.oracle.correctness import Examination
 from evaluator.oracle.timing.audit import Audit, claimed, convict
 from evaluator.oracle.timing.control import Control
 from evaluator.oracle.timing.freshness import slower
-from evaluator.oracle.timing.ring import Ring
+from evaluator.oracle.timing.ring import SHORT_MS, Ring, ring_slots
 from evaluator.request import Timer
 
-_AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
-_MOST_SLOTS = 512
 _MOST_RING_BYTES: dict[Transport, int] = {
     "ipc": 4 << 30,  # several slots for forwards of a gigabyte too: where one lies in memory is luck
     "pinned": 256 << 20,  # all of it crosses the bus several times an audit, and its noise with it
@@ -66,7 +64,7 @@ class Contestant:
         self.not_captured = ""
         self.captures: list[Capture] = []
         self.audit: Audit | None = None
-        self.found_ms = 0.0  # of one forward, as `undercut` found it last: by the oracle's clock, and on fresh inputs
+        self.found_ms = 0.0  # of a forward, as `undercut` found it last: by the oracle's clock, and on fresh inputs
         self.examination = examination
         self._exchange = examination.exchange
         self._timer = timer
@@ -146,6 +144,8 @@ class Contestant:
             Violation: an input was changed.
         """
         seeds = self._ring.fill()
+        if self.cold:
+            self._ring.displace(self._l2_bytes)
         if around:
             chosen = _SECRET.sample(range(self.slots), min(_LOOKED_AT, self.slots))
             samples = self._time(True, 1)
@@ -212,10 +212,19 @@ class Contestant:
         if self._suit(claimed(claims_ms)):
             self.take_audit()
         self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
+        self.found_ms = self.audit.forward_ms
+        return problem or self._slower(claims_ms, around)
+
+    def _slower(self, claims_ms: Sequence[float], around: bool) -> str:
+        """Empty, or how spot checks since the last claims, of which there is one at least, contradict these."""
         fresh_ms, self._fresh_ms[around] = self._fresh_ms[around], []
+        if not fresh_ms:
+            fresh_ms.append(self.spot_check(around))
+        if around and not self.cold:  # what blocks replay stays in the L2, what was just written need not
+            return ""
         slots = self.slots if around else 0
-        problem = problem or slower(claims_ms, fresh_ms, slots, lambda: self.spot_check(around))
-        self.found_ms = max(self.audit.forward_ms, min(fresh_ms, default=0.0))
+        problem = slower(claims_ms, fresh_ms, slots, lambda: self.spot_check(around))
+        self.found_ms = max(self.found_ms, min(fresh_ms))
         return problem
 
     def _unforeseen(self) -> bool:
@@ -274,19 +283,6 @@ class Contestant:
     def _message(self, do: str) -> dict[str, Any]:
         capture = self.slot_bytes <= _MOST_CAPTURED_BYTES
         return {"do": do, "capture": capture, "flush_bytes": 2 * self._l2_bytes} | self._ring.message()
-
-
-SHORT_MS = 0.1
-"""Forwards below this are timed around the ring, not singly."""
-
-
-def ring_slots(forward_ms: float, slot_bytes: int, l2_bytes: int, most_bytes: int) -> int:
-    """Slots of a ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""
-    cold = math.ceil(2 * l2_bytes / max(slot_bytes, 1)) + 1
-    clocked = math.ceil(_AUDIT_MS / forward_ms)
-    # A single forward is timed behind a flush: only short ones need a ring for a cold cache.
-    wanted = max(cold, clocked) if forward_ms < SHORT_MS else clocked
-    return min(wanted, max(1, most_bytes // max(slot_bytes, 1)), _MOST_SLOTS)
 
 
 def milliseconds(claimed: Any) -> list[float]:

@@ -22,13 +22,13 @@ def slower(claims_ms: Sequence[float], fresh_ms: list[float], slots: int, anothe
     Whatever disturbs makes forwards longer: a single quick one acquits.
 
     Args:
-        fresh_ms: of a forward on fresh inputs, by try; those that are made here are added to it.
+        fresh_ms: of a forward on fresh inputs, by try, one at least; those that are made here are added to it.
         slots: of the ring, if ways around it were timed; 0 for single forwards.
         another: makes one more try.
     """
     claim = claimed(claims_ms)
     allowed = claim * _SHARE + (_LATENCY_MS / slots if slots else 0.0)
-    while not fresh_ms or (min(fresh_ms) - claim > allowed and len(fresh_ms) < _MOST):
+    while min(fresh_ms) - claim > allowed and len(fresh_ms) < _MOST:
         fresh_ms.append(another())
     if min(fresh_ms) - claim <= allowed:
         return ""

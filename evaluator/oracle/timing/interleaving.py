@@ -9,7 +9,8 @@ from statistics import median
 
 from evaluator.oracle.charges import Mismatch, Violation
 from evaluator.oracle.timing.canary import Canary, Disturbance
-from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
+from evaluator.oracle.timing.contestant import Contestant
+from evaluator.oracle.timing.ring import SHORT_MS
 from evaluator.oracle.timing.sequential import FEWEST
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import Timer

@@ -1,5 +1,6 @@
 """The slots of one worker: lent memory for the inputs and the outputs of as many forwards."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,12 @@ from evaluator.oracle.buffers import Room
 from evaluator.oracle.correctness import Examination
 from evaluator.oracle.draws import fresh_seed
 from evaluator.oracle.exchange import Slot
+
+SHORT_MS = 0.1
+"""Forwards below this are timed around the ring, not singly."""
+
+_AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
+_MOST_SLOTS = 512
 
 
 class Ring:
@@ -62,6 +69,12 @@ class Ring:
         self._exchange.synchronize()
         return seeds
 
+    def displace(self, l2_bytes: int) -> None:
+        """Have nothing of the content lie in the L2: forwards would find it there, and wait for its way to memory."""
+        if self._examination.reference.device == "cuda":
+            torch.empty(2 * l2_bytes // 4, dtype=torch.float32, device="cuda").sum()
+            self._exchange.synchronize()
+
     def copy(self, index: int) -> list[torch.Tensor]:
         """The oracle's own copies of the outputs in one slot."""
         return [self._exchange.copy(place) for place in self.slots[index].outputs]
@@ -81,6 +94,15 @@ class Ring:
         for index, got in outputs.items():
             inputs = self._examination.reference.inputs(seeds[index])
             self._examination.confirm(inputs, got, self.slots[index])
+
+
+def ring_slots(forward_ms: float, slot_bytes: int, l2_bytes: int, most_bytes: int) -> int:
+    """Slots of a ring: more than twice the L2, and long enough for the oracle's clock, within bounds."""
+    cold = math.ceil(2 * l2_bytes / max(slot_bytes, 1)) + 1
+    clocked = math.ceil(_AUDIT_MS / forward_ms)
+    # A single forward is timed behind a flush: only short ones need a ring for a cold cache.
+    wanted = max(cold, clocked) if forward_ms < SHORT_MS else clocked
+    return min(wanted, max(1, most_bytes // max(slot_bytes, 1)), _MOST_SLOTS)
 
 
 def _bytes(tensor: torch.Tensor) -> int:

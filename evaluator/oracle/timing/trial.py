@@ -12,8 +12,9 @@ from evaluator.oracle.timing import placement
 from evaluator.oracle.timing.audit import claimed
 from evaluator.oracle.timing.canary import Canary
 from evaluator.oracle.timing.clocks import Clocks
-from evaluator.oracle.timing.contestant import SHORT_MS, Contestant
+from evaluator.oracle.timing.contestant import Contestant
 from evaluator.oracle.timing.interleaving import Interleaving, Rounds, affordable, repeats, turn
+from evaluator.oracle.timing.ring import SHORT_MS
 from evaluator.oracle.timing.sequential import Bounds, Rule, Word, assess, fixed
 from evaluator.oracle.timing.serial import Series, compare
 from evaluator.oracle.worker import WorkerFailure

@@ -12,9 +12,8 @@ def tried(fresh_ms: list[float], *more: float, claim_ms: float = 1.0, slots: int
     return problem, len(held)
 
 
-def test_one_try_is_made_and_acquits_where_it_takes_no_longer() -> None:
-    assert tried([], 1.001) == ("", 1)
-    assert tried([1.001], 9.0) == ("", 1), "none where there is one already"
+def test_one_try_acquits_where_it_takes_no_longer() -> None:
+    assert tried([1.001], 9.0) == ("", 1)
 
 
 @pytest.mark.parametrize("late", [1.5, 9.0])
@@ -29,7 +28,7 @@ def test_nobody_is_convicted_by_few_tries() -> None:
 
 
 def test_a_way_around_the_ring_may_start_late_and_single_forwards_may_not() -> None:
-    assert tried([], 0.00511, claim_ms=0.005, slots=300)[0] == ""
-    assert tried([], 0.00514, claim_ms=0.005, slots=300)[0] != ""
-    assert tried([], 0.511, claim_ms=0.5, slots=0)[0] != ""
-    assert tried([], 0.509, claim_ms=0.5, slots=0)[0] == ""
+    assert tried([0.00511], 0.00511, claim_ms=0.005, slots=300)[0] == ""
+    assert tried([0.00514], 0.00514, claim_ms=0.005, slots=300)[0] != ""
+    assert tried([0.511], 0.511, claim_ms=0.5, slots=0)[0] != ""
+    assert tried([0.509], 0.509, claim_ms=0.5, slots=0)[0] == ""

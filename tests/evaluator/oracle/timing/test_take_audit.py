@@ -123,7 +123,11 @@ def honest(player: Player, slots: list[Slot]) -> None:
 
 
 def contestant(
-    doing: Doing, source: str = SOURCE, saying: tuple[float, ...] = (3.0 / SLOTS,), observe: bool = True
+    doing: Doing,
+    source: str = SOURCE,
+    saying: tuple[float, ...] = (3.0 / SLOTS,),
+    observe: bool = True,
+    l2_bytes: int = 1 << 10,
 ) -> Contestant:
     task = Task(name="t", reference=source, path="t.py", tolerance=load_tolerance("standard", CONF))
     player = Player(doing, *saying)
@@ -131,7 +135,7 @@ def contestant(
     examination = player.examination = Examination(task, reference, cast(WorkerHandle, player), Limits())
     examination._model = reference.model(1)
     examination.exchange.prepare(reference.model(1), 1)
-    made = Contestant(examination, Timer(audits=3), 1 << 10, 1.0, player.control, observe)
+    made = Contestant(examination, Timer(audits=3), l2_bytes, 1.0, player.control, observe)
     made.prepare()
     return made
 
@@ -279,7 +283,7 @@ def test_spot_checks_follow_some_blocks_and_begin_where_other_blocks_might() -> 
 
 
 def test_claims_are_held_against_spot_checks_made_since_the_last_ones() -> None:
-    slow, quick = 1.1, 1.0
+    slow, quick = 11_000.0, 10_000.0  # far more than the oracle's clock sees here
     made = contestant(honest, saying=(3.0 / SLOTS,))
     made.take_audit()
     player = cast(Player, made.worker)
@@ -287,10 +291,21 @@ def test_claims_are_held_against_spot_checks_made_since_the_last_ones() -> None:
     assert made.undercut([quick], True) == "", "at least one is made"
     assert len(player.handed_over) == 1
     player._saying = [slow]
-    assert "takes at least 1.1 ms on inputs" in made.undercut([quick], True)
+    assert "takes at least 1.1e+04 ms on inputs" in made.undercut([quick], True)
     assert made.found_ms == slow
     player._saying = [slow, slow, quick]
     assert made.undercut([quick], True) == "", "a quick one acquits"
+
+
+def test_what_stays_in_the_l2_is_judged_and_not_compared() -> None:
+    made = contestant(honest, saying=(3.0 / SLOTS,), l2_bytes=1 << 20)
+    assert not made.cold
+    made.take_audit()
+    player = cast(Player, made.worker)
+    player._saying = [11_000.0]
+    assert made.undercut([10_000.0], True) == ""
+    assert len(player.handed_over) == 1
+    assert made.undercut([10_000.0], False), "single forwards are timed behind a flush"
 
 
 def test_a_host_that_was_late_once_makes_no_short_ring() -> None:
