@@ -136,7 +136,8 @@ class Contestant:
     def spot_check(self, around: bool) -> float:
         """Time forwards on fresh inputs as a block does, and judge an output of them; claimed milliseconds of one.
 
-        A block's forwards can not be told from these by anything but their inputs, so that these stand for them.
+        A block's forwards can not be told from these by anything but their inputs, so that these stand for them. After
+        single forwards, torch's operators are observed in one more.
 
         Raises:
             WorkerFailure, ValueError: as for `prepare`.
@@ -157,6 +158,8 @@ class Contestant:
         copies = [self._ring.copy(index) for index in chosen]
         (strangest,) = self.examination.strangest([seeds[index] for index in chosen], copies, 1)
         self._ring.judge(seeds, {chosen[strangest]: copies[strangest]})
+        if self._observe and not around:  # a captured graph does what it was seen to do
+            self.run_like_timed()
         return min(samples)  # whatever disturbs makes forwards longer
 
     def take_audit(self) -> Audit:
