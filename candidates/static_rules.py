@@ -28,6 +28,7 @@ RULES: tuple[Callable[[Program], Iterator[Finding]], ...] = (
     access.dunder_names,
     access.bases,
     language.names,
+    language.options,
 )
 
 

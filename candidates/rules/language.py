@@ -1,10 +1,11 @@
-"""Rules about Triton's own names: what this version of `triton.language` and libdevice does not have."""
+"""Rules about Triton's own names: what this version of `triton.language` and libdevice does not have, and options."""
 
 import ast
 import difflib
 from collections.abc import Iterator
 
 from candidates.rules.finding import Finding, Program, constant_text, line_of
+from evaluator.inside.launch_options import REFUSED
 
 _TL = "triton.language."
 _LIBDEVICE = ("triton.language.extra.libdevice.", "triton.language.extra.cuda.libdevice.")
@@ -33,6 +34,19 @@ def names(program: Program) -> Iterator[Finding]:
                 line=line_of(node),
                 remedy=_remedy(program, name, shown),
                 message=f"Triton {version} has no `{shown}.{name}`.",
+            )
+
+
+def options(program: Program) -> Iterator[Finding]:
+    """No launch option that workers refuse, as a keyword or as a name in a configuration."""
+    for node in program.nodes:
+        name = node.arg if isinstance(node, ast.keyword) else constant_text(node)
+        if name in REFUSED:
+            yield Finding(
+                rule="launch-option",
+                line=line_of(node),
+                message=f"The launch option `{name}` is not allowed.",
+                remedy=REFUSED[name],
             )
 
 

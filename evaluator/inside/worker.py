@@ -257,8 +257,10 @@ def warm_up(mode: str, target: Message) -> None:
     """Import what candidates import and do once what only the first use is slow at, before any candidate arrives."""
     if mode == "interpret":
         os.environ["TRITON_INTERPRET"] = "1"
+    from evaluator.inside import refusing
     from evaluator.inside.device import Device
 
+    refusing.refuse()
     if mode == "device":
         from evaluator.inside import observation, warm_kernel  # noqa: F401
 

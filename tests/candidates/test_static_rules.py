@@ -194,6 +194,20 @@ def test_names_that_triton_has_depend_on_its_version() -> None:
     assert check(source, Api(language=frozenset(), libdevice=frozenset())) == ()
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        LAUNCH.replace("BLOCK=128", "BLOCK=128, launch_pdl=True"),
+        LAUNCH.replace("BLOCK=128", "BLOCK=128, **{'launch_pdl': 1}"),
+    ],
+)
+def test_options_that_workers_refuse(code: str) -> None:
+    (finding,) = check(within(code), API)
+    assert finding.rule == "launch-option"
+    assert "launch_pdl" in finding.message
+    assert finding.remedy.startswith("Leave it out")
+
+
 def test_names_in_from_imports() -> None:
     assert rules(module(head="from triton.language import tanh")) == {"unknown-name"}
     assert rules(module(head="from triton.language import load")) == set()

@@ -122,7 +122,7 @@ class Contestant:
     def block(self, around: bool, repeats: int) -> list[float]:
         """Claimed milliseconds a forward: of `repeats` ways around the ring, or of `repeats` single forwards.
 
-        Now and then, which nobody can foresee, a spot check follows.
+        A spot check follows when nobody can foresee it.
 
         Raises:
             WorkerFailure, ValueError: as for `prepare`.
@@ -136,8 +136,7 @@ class Contestant:
     def spot_check(self, around: bool) -> float:
         """Time forwards on fresh inputs as a block does, and judge an output of them; claimed milliseconds of one.
 
-        A block's forwards can not be told from these by anything but their inputs, so that these stand for them. After
-        single forwards, torch's operators are observed in one more.
+        Nothing but their inputs tells a block's forwards from these. After single ones torch is observed in one more.
 
         Raises:
             WorkerFailure, ValueError: as for `prepare`.

@@ -1,6 +1,7 @@
 """The slots of one worker: lent memory for the inputs and the outputs of as many forwards."""
 
 import math
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,11 +40,15 @@ class Ring:
         return sum(int(self._exchange.tensor(place).numel()) for place in self._exchange.first.outputs)
 
     def grow(self, count: int) -> None:
-        """Lend memory until there are so many slots; the first is the one that forwards are checked in."""
+        """Lend memory until there are so many slots, in an order in which nobody can foresee where the next one lies.
+
+        A kernel could have its neighbour's inputs read into the L2 ahead of time.
+        """
         if not self.slots:
             self.slots = [self._exchange.first]
         if more := self._exchange.slots(count - len(self.slots)):
             self.slots += more
+            secrets.SystemRandom().shuffle(self.slots)
             self._exchange.lend()
 
     def message(self) -> dict[str, Any]:

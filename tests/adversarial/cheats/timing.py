@@ -1,6 +1,7 @@
 """Candidates that are right, and pretend to be faster than they are. Most of them only a GPU can show."""
 
-from tests.adversarial.case import ANSWER, LAUNCH, VIOLATION, WRONG, Case, candidate, forwarding
+from evaluator.verdict import Status
+from tests.adversarial.case import ANSWER, FAULT, LAUNCH, VIOLATION, WRONG, Case, candidate, forwarding, replaced
 
 _AUDIT = "audit clock: late work is wrong output"
 _TIMED = "outputs of timed iterations"
@@ -112,6 +113,8 @@ _HALVED = """\
 Stopwatch.rounds = lambda self, *block: [each / 2 for each in honest(self, *block)]
 Stopwatch.singles = lambda self, *block: [each / 2 for each in singly(self, *block)]
 """
+
+_OVERLAPPING = replaced("row = tl.program_id(0)", "tl.extra.cuda.gdc_launch_dependents()\n    row = tl.program_id(0)")
 
 _IDLE = "if SEEN:\n    return self.idle"
 _KEEP = "self.idle = out\nreturn out"
@@ -256,6 +259,22 @@ CASES = (
         forwarding(_LONG),
         "spot checks of timed forwards",
         expected=WRONG,
+        refused=False,
+        paid_in_time=False,
+    ),
+    _case(
+        "forwards that overlap each other around the ring",
+        forwarding(
+            # its name put together, which no rule about names sees
+            "out = torch.empty_like(x)\n"
+            + LAUNCH.replace("BLOCK=1024", "BLOCK=1024, **{'_'.join(('launch', 'pdl')): 1}")
+            + "return out",
+            kernel=_OVERLAPPING,
+        ),
+        "launch options that workers refuse",
+        expected=FAULT | frozenset({Status.COMPILE_ERROR}),
+        said="launch_pdl is not allowed",
+        shows="cpu",
         refused=False,
         paid_in_time=False,
     ),

@@ -149,6 +149,15 @@ def test_an_honest_ring_passes_with_twice_as_many_commands_that_run_nothing() ->
     assert cast(Player, made.worker).asked[-12:] == ["audit", "idle", "idle"] * 4, "the first of each are not counted"
 
 
+def test_nobody_knows_where_the_next_slot_lies() -> None:
+    made = contestant(honest)
+    places = [slot.inputs[0] for slot in made._ring.slots]
+    assert {place["buffer"] for place in places} == {0, 2}, "the first slot, and the others in one piece"
+    offsets = [place["offset"] for place in places if place["buffer"]]
+    assert len(set(offsets)) == SLOTS - 1
+    assert offsets != sorted(offsets)
+
+
 def test_the_capture_of_a_ring_is_observed_but_for_baselines() -> None:
     made, baseline = contestant(honest), contestant(honest, observe=False)
     assert cast(Player, made.worker).observing == [True]
