@@ -1,6 +1,7 @@
 """Time: rounds of alternating blocks, the oracle's own clock over them, and the decision that they lead to.
 
     ring           the slots of one worker: filled anew again and again, and judged
+    auditor        sittings of the oracle's clock over a ring
     contestant     one worker made ready to be timed: its blocks, audits and spot checks
     interleaving   A B B A, the other one frozen, a canary before each block
     trial          nomination, then a fresh confirmation

@@ -19,6 +19,21 @@ _DOUBT = 0.5  # of what is allowed; one sitting is uncertain by half of it
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """What speaks against a worker's claims.
+
+    Args:
+        problem: in words.
+        forward_ms: of one forward, what it takes at least.
+        proven: a lie is the only explanation.
+    """
+
+    problem: str
+    forward_ms: float
+    proven: bool
+
+
+@dataclass(frozen=True)
 class Audit:
     """Milliseconds on the oracle's clock, of commands with and without `forwards` forwards."""
 

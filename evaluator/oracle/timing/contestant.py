@@ -2,16 +2,16 @@
 
 import math
 import secrets
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evaluator.oracle.buffers import Room, Transport
+from evaluator.oracle.buffers import Transport
 from evaluator.oracle.correctness import Examination
-from evaluator.oracle.timing.audit import Audit, claimed, convict
+from evaluator.oracle.timing.audit import Audit, Contradiction, claimed, convict
+from evaluator.oracle.timing.auditor import Auditor
 from evaluator.oracle.timing.control import Control
-from evaluator.oracle.timing.freshness import slower
+from evaluator.oracle.timing.freshness import allowance, slower
 from evaluator.oracle.timing.ring import SHORT_MS, Ring, ring_slots
 from evaluator.request import Timer
 
@@ -22,12 +22,9 @@ _MOST_RING_BYTES: dict[Transport, int] = {
 _MOST_CAPTURED_BYTES = 4 << 30  # of one slot: a graph keeps outputs of its own
 _TRIED = 3  # ways around a new ring, or single forwards, to learn how long a forward takes
 _TOO_SHORT = 2  # times as many slots would be right; a single forward of 5 us is timed as 8
-_IDLE_COMMANDS = 2  # for each that runs forwards
-_CONFIRMED = 6  # forwards of an audit whose outputs are judged
 _LOOKED_AT = 6  # outputs of a spot check around the ring, of which the strangest is judged
 _SPOT_CHECKS = 8  # blocks for each one, on average
 _FEW_SPOT_CHECKS = 20  # where outputs are large
-_LARGE = 1 << 26  # elements of an output beyond which the float64 truth of one audit has to do
 _SECRET = secrets.SystemRandom()
 
 
@@ -64,15 +61,14 @@ class Contestant:
         self.not_captured = ""
         self.captures: list[Capture] = []
         self.audit: Audit | None = None
-        self.found_ms = 0.0  # of a forward, as `undercut` found it last: by the oracle's clock, and on fresh inputs
         self.examination = examination
         self._exchange = examination.exchange
         self._timer = timer
         self._l2_bytes = l2_bytes
         self._timeout_s = timeout_s
-        self._control = control
         self._observe = observe
         self._ring = Ring(examination)
+        self._auditor = Auditor(examination, self._ring, control, timeout_s)
         self._fresh_ms: dict[bool, list[float]] = {True: [], False: []}  # by whether it was around the ring
 
     @property
@@ -162,32 +158,12 @@ class Contestant:
         return min(samples)  # whatever disturbs makes forwards longer
 
     def take_audit(self) -> Audit:
-        """Time fresh iterations on the oracle's clock, and judge outputs of them that the worker could not foresee.
+        """One sitting of the oracle's clock, in place of those before.
 
         Raises:
-            WorkerFailure: the worker failed.
-            Mismatch: an output of a timed iteration is wrong.
-            Violation: an input of one was changed.
-            Disturbance: the GPU would not come to rest while the worker was stopped.
+            WorkerFailure, Mismatch, Violation, Disturbance: as for `Auditor.sit`.
         """
-        whole = secrets.randbelow(self._timer.audits)  # of this one every output is compared; large outputs: only of it
-        room = self._ring.room()
-        self._ring.fill()
-        self._command(room)
-        self._without_forwards(room)
-        empty, full = [], []
-        for index in range(self._timer.audits):
-            seeds = self._ring.fill()
-            full.append(self._command(room))
-            copies = self._ring.by_slot(room.tensors())
-            chosen: list[int] = []
-            if index == whole:
-                chosen = self.examination.strangest(seeds, copies, _CONFIRMED)
-            elif self._ring.output_elements <= _LARGE:
-                chosen = _SECRET.sample(range(self.slots), min(_CONFIRMED, self.slots))
-            self._ring.judge(seeds, {slot: copies[slot] for slot in chosen})
-            empty += self._without_forwards(room)
-        self.audit = Audit(self.slots, tuple(empty), tuple(full))
+        self.audit = self._auditor.sit(self._timer.audits)
         return self.audit
 
     def run_like_timed(self) -> None:
@@ -197,10 +173,11 @@ class Contestant:
         """
         self._exchange.forward(0, self._timeout_s, secrets.choice(self._ring.slots), bare=True)
 
-    def undercut(self, claims_ms: Sequence[float], around: bool) -> str:
-        """Empty, or how these claims contradict the oracle's clock, or the worker's own on fresh inputs.
+    def undercut(self, claims_ms: Sequence[float], around: bool) -> Contradiction | None:
+        """How these claims contradict the oracle's clock or, where that admits them, spot checks; None if they do not.
 
-        As many sittings and spot checks are held as that takes.
+        As many sittings and spot checks are held as that takes. A captured graph leaves the host nothing to do: a claim
+        below the oracle's clock is a lie. Where every forward is enqueued the host's time is in that clock as well.
 
         Args:
             claims_ms: what goes into a result, and nothing else: a liar would tell the truth where it does not count.
@@ -214,24 +191,32 @@ class Contestant:
         if self._suit(claimed(claims_ms)):
             self.take_audit()
         self.audit, problem = convict(self.audit, claims_ms, self.take_audit)
-        self.found_ms = self.audit.forward_ms
-        return problem or self._slower(claims_ms, around)
+        if problem:
+            return Contradiction(problem, self.audit.forward_ms, proven=not self.not_captured)
+        return self._slower(claims_ms, around)
 
-    def _slower(self, claims_ms: Sequence[float], around: bool) -> str:
-        """Empty, or how spot checks since the last claims, of which there is one at least, contradict these."""
+    def _slower(self, claims_ms: Sequence[float], around: bool) -> Contradiction | None:
+        """How spot checks since the last claims, of which there is one at least, contradict these.
+
+        It is proven by forwards that are as quick as ever on the same inputs once they are known. If they are not, the
+        GPU's clock may have fallen since; and of a way that is enqueued one by one the host may be slow at the first.
+        """
         fresh_ms, self._fresh_ms[around] = self._fresh_ms[around], []
         if not fresh_ms:
             fresh_ms.append(self.spot_check(around))
         if around and not self.cold:  # what blocks replay stays in the L2, what was just written need not
-            return ""
+            return None
         slots = self.slots if around else 0
         problem = slower(claims_ms, fresh_ms, slots, lambda: self.spot_check(around))
-        self.found_ms = max(self.found_ms, min(fresh_ms))
-        return problem
+        if not problem:
+            return None
+        claim_ms, known_ms = claimed(claims_ms), min(self._time(around, _TRIED))
+        quick = known_ms - claim_ms <= allowance(claim_ms, slots)
+        return Contradiction(problem, min(fresh_ms), proven=quick and not (around and self.not_captured))
 
     def _unforeseen(self) -> bool:
         """Whether a block is followed by a spot check."""
-        return secrets.randbelow(_SPOT_CHECKS if self._ring.output_elements <= _LARGE else _FEW_SPOT_CHECKS) == 0
+        return secrets.randbelow(_FEW_SPOT_CHECKS if self._ring.large else _SPOT_CHECKS) == 0
 
     def _time(self, around: bool, repeats: int, first: int | None = None) -> list[float]:
         """Claims of a block; single forwards begin at the slot `first`, or anywhere."""
@@ -262,25 +247,6 @@ class Contestant:
             return False
         self._lay(wanted)
         return True
-
-    def _command(self, room: Room) -> float:
-        """Milliseconds from the command until the oracle has its own copies of all outputs."""
-        began = time.perf_counter()
-        self.worker.ask({"do": "audit"}, self._timeout_s)
-        room.fill()
-        return (time.perf_counter() - began) * 1e3
-
-    def _without_forwards(self, room: Room) -> list[float]:
-        """Milliseconds of commands as `_command`, which run none; this worker is stopped meanwhile."""
-        took = []
-        self.worker.freeze()
-        try:
-            for _ in range(_IDLE_COMMANDS):
-                self._ring.fill()  # as before the others: waiting, and caches that were used, cost time as well
-                took.append(self._control.command(room))
-        finally:
-            self.worker.thaw()
-        return took
 
     def _message(self, do: str) -> dict[str, Any]:
         capture = self.slot_bytes <= _MOST_CAPTURED_BYTES

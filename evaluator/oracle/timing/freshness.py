@@ -16,6 +16,15 @@ _LATENCY_MS = 0.01  # of a way around the ring: the first launch after others ha
 _MOST = 8  # tries in a row that have to agree
 
 
+def allowance(claim_ms: float, slots: int) -> float:
+    """Milliseconds by which a claim for one forward may lie below what it takes on fresh inputs.
+
+    Args:
+        slots: of the ring, if ways around it were timed; 0 for single forwards.
+    """
+    return claim_ms * _SHARE + (_LATENCY_MS / slots if slots else 0.0)
+
+
 def slower(claims_ms: Sequence[float], fresh_ms: list[float], slots: int, another: Callable[[], float]) -> str:
     """Empty, or how the claims contradict what forwards take on fresh inputs.
 
@@ -23,11 +32,11 @@ def slower(claims_ms: Sequence[float], fresh_ms: list[float], slots: int, anothe
 
     Args:
         fresh_ms: of a forward on fresh inputs, by try, one at least; those that are made here are added to it.
-        slots: of the ring, if ways around it were timed; 0 for single forwards.
+        slots: as for `allowance`.
         another: makes one more try.
     """
     claim = claimed(claims_ms)
-    allowed = claim * _SHARE + (_LATENCY_MS / slots if slots else 0.0)
+    allowed = allowance(claim, slots)
     while min(fresh_ms) - claim > allowed and len(fresh_ms) < _MOST:
         fresh_ms.append(another())
     if min(fresh_ms) - claim <= allowed:

@@ -18,6 +18,7 @@ SHORT_MS = 0.1
 
 _AUDIT_MS = 3.0  # GPU time of a way around the ring, where slots are small enough: latencies are to be small beside it
 _MOST_SLOTS = 512
+_LARGE = 1 << 26
 
 
 class Ring:
@@ -35,9 +36,10 @@ class Ring:
         return sum(_bytes(self._exchange.tensor(place)) for place in places)
 
     @property
-    def output_elements(self) -> int:
-        """Of one forward."""
-        return sum(int(self._exchange.tensor(place).numel()) for place in self._exchange.first.outputs)
+    def large(self) -> bool:
+        """Whether outputs have so many elements that fewer are judged: float64 takes its time."""
+        outputs = self._exchange.first.outputs
+        return sum(int(self._exchange.tensor(place).numel()) for place in outputs) > _LARGE
 
     def grow(self, count: int) -> None:
         """Lend memory until there are so many slots, in an order in which nobody can foresee where the next one lies.

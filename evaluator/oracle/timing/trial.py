@@ -200,31 +200,28 @@ def _trust(pair: Pair, rounds: Rounds) -> tuple[float, Notes]:
 def _believe(contestant: Contestant, claims_ms: Sequence[float], around: bool) -> tuple[float, Notes]:
     """By what factor to correct a worker's claims, and what to say about how they came about.
 
-    A captured graph leaves the host nothing to do: a claim below the oracle's clock is a lie. Where every forward has
-    to be enqueued the host's time is in the oracle's clock as well, so no lie can be proved, and that clock counts.
-
     Raises:
-        Violation: the claims contradict the oracle's clock, or those on fresh inputs.
+        Violation: the claims contradict the oracle's clock, or spot checks, and are proved to be lies.
         WorkerFailure, Mismatch, ValueError, Disturbance: another sitting of the audit, or a spot check, failed.
     """
-    undercut = contestant.undercut(claims_ms, around)
+    contradiction = contestant.undercut(claims_ms, around)
     assert contestant.audit is not None
     notes = []
     if contestant.not_captured:
         notes.append(f"not captured as a graph ({contestant.not_captured}): forwards were enqueued one by one")
     if contestant.forward_ms < SHORT_MS and not contestant.cold:
         notes.append("inputs and outputs are so small that they stay in the L2")
-    if not undercut:
+    if contradiction is None:
         if (least_ms := contestant.audit.least_ms) < _COARSE * claimed(claims_ms):
             notes.append(
                 f"the oracle's clock is coarse here: it would have admitted a claim of {least_ms:.2g} ms, "
                 "so that the time is the worker's word"
             )
         return 1.0, tuple(notes)
-    if not contestant.not_captured:
-        raise Violation(undercut)
-    factor = contestant.found_ms / median(claims_ms)
-    return factor, (*notes, "its time is that of the oracle's clock, which host time is part of")
+    if contradiction.proven:
+        raise Violation(contradiction.problem)
+    factor = contradiction.forward_ms / median(claims_ms)
+    return factor, (*notes, f"its time is {contradiction.forward_ms:.4g} ms a forward, since {contradiction.problem}")
 
 
 def _scaled(found: Bounds, factor: float) -> Bounds:

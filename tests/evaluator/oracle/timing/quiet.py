@@ -27,7 +27,7 @@ class Calm:
 class Claimant(Contestant):
     """Claims these milliseconds a forward, block by block and the last for ever, where `true_ms` pass.
 
-    On inputs that it meets for the first time it claims `fresh_ms`.
+    On inputs that it meets for the first time it claims `fresh_ms`, and `known_ms` after that.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class Claimant(Contestant):
         *claims_ms: float,
         true_ms: float | None = None,
         fresh_ms: float | None = None,
+        known_ms: float | None = None,
         not_captured: str = "",
     ) -> None:
         self.frozen = False
@@ -47,6 +48,7 @@ class Claimant(Contestant):
         self._claims = list(claims_ms)
         self._true_ms = true_ms or claims_ms[0]
         self._on_fresh_inputs_ms = fresh_ms or claims_ms[0]
+        self._once_known_ms = known_ms or claims_ms[0]
 
     @property
     def slots(self) -> int:
@@ -72,6 +74,10 @@ class Claimant(Contestant):
     def spot_check(self, around: bool) -> float:
         assert not self.frozen
         return self._on_fresh_inputs_ms
+
+    def _time(self, around: bool, repeats: int, first: int | None = None) -> list[float]:
+        assert not self.frozen
+        return [self._once_known_ms] * repeats
 
     def take_audit(self) -> Audit:
         assert not self.frozen

@@ -1,3 +1,5 @@
+import pytest
+
 from evaluator.oracle.timing.audit import Audit
 
 from .quiet import Claimant
@@ -28,19 +30,22 @@ def sitting(forward_ms: float, *disturbed: float) -> Audit:
 
 def test_a_sitting_that_agrees_is_enough() -> None:
     contestant = Seated(sitting(0.7), sitting(0.9))
-    assert contestant.undercut([0.7], False) == ""
+    assert contestant.undercut([0.7], False) is None
     assert len(contestant.left) == 1
 
 
 def test_a_second_sitting_acquits_where_the_gpus_clock_had_not_risen() -> None:
     contestant = Seated(sitting(0.82), sitting(0.7))
-    assert contestant.undercut([0.7], False) == ""
-    assert contestant.undercut([0.7], False) == "", "and it stays so"
+    assert contestant.undercut([0.7], False) is None
+    assert contestant.undercut([0.7], False) is None, "and it stays so"
 
 
 def test_sittings_that_all_contradict_a_claim_convict() -> None:
     contestant = Seated(*[sitting(forward_ms) for forward_ms in (0.82, 0.8, 0.81, 0.8)])
-    assert "at least 0.8 ms on the oracle's clock" in contestant.undercut([0.7], False)
+    found = contestant.undercut([0.7], False)
+    assert found is not None
+    assert "at least 0.8 ms on the oracle's clock" in found.problem
+    assert (found.forward_ms, found.proven) == (pytest.approx(0.8), True)
     assert not contestant.left
 
 
@@ -49,7 +54,7 @@ def test_a_machine_that_is_busy_now_and_then_convicts_nobody() -> None:
     assert sitting(0.7, *late).undercut([0.7]) == ""
     quiet_while_nothing_ran = Audit(6, (0.5,) * 6, (6.3, 6.9, 7.1))
     contestant = Seated(quiet_while_nothing_ran, sitting(0.7, *late), sitting(0.7))
-    assert contestant.undercut([0.7], False) == ""
+    assert contestant.undercut([0.7], False) is None
 
 
 def test_a_machine_that_was_busy_for_a_sitting_acquits_no_liar() -> None:
@@ -60,7 +65,7 @@ def test_a_machine_that_was_busy_for_a_sitting_acquits_no_liar() -> None:
 
 def test_what_one_sitting_leaves_in_doubt_takes_another() -> None:
     within = Seated(sitting(0.74), sitting(0.7))
-    assert within.undercut([0.7], False) == ""
+    assert within.undercut([0.7], False) is None
     assert not within.left
     beyond = Seated(*[sitting(0.77)] * 4)
     assert beyond.undercut([0.7], False)
@@ -69,4 +74,4 @@ def test_what_one_sitting_leaves_in_doubt_takes_another() -> None:
 
 def test_where_no_lie_can_be_proved_a_busy_moment_is_not_taken_for_the_time_either() -> None:
     contestant = Seated(sitting(0.82), sitting(0.7), not_captured="it allocates")
-    assert contestant.undercut([0.7], False) == ""
+    assert contestant.undercut([0.7], False) is None

@@ -308,13 +308,16 @@ def test_claims_are_held_against_spot_checks_made_since_the_last_ones() -> None:
     made.take_audit()
     player = cast(Player, made.worker)
     player._saying = [quick]
-    assert made.undercut([quick], True) == "", "at least one is made"
+    assert made.undercut([quick], True) is None, "at least one is made"
     assert len(player.handed_over) == 1
-    player._saying = [slow]
-    assert "takes at least 1.1e+04 ms on inputs" in made.undercut([quick], True)
-    assert made.found_ms == slow
+    for known, proven in ((slow, False), (quick, True)):
+        player._saying = [slow] * 8 + [known]
+        found = made.undercut([quick], True)
+        assert found is not None
+        assert "takes at least 1.1e+04 ms on inputs" in found.problem
+        assert (found.forward_ms, found.proven) == (slow, proven)
     player._saying = [slow, slow, quick]
-    assert made.undercut([quick], True) == "", "a quick one acquits"
+    assert made.undercut([quick], True) is None, "a quick one acquits"
 
 
 def test_what_stays_in_the_l2_is_judged_and_not_compared() -> None:
@@ -323,7 +326,7 @@ def test_what_stays_in_the_l2_is_judged_and_not_compared() -> None:
     made.take_audit()
     player = cast(Player, made.worker)
     player._saying = [11_000.0]
-    assert made.undercut([10_000.0], True) == ""
+    assert made.undercut([10_000.0], True) is None
     assert len(player.handed_over) == 1
     assert made.undercut([10_000.0], False), "single forwards are timed behind a flush"
 

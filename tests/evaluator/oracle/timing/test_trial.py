@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from evaluator.oracle.charges import Violation
-from evaluator.oracle.timing.audit import Audit
+from evaluator.oracle.timing.audit import Audit, Contradiction
 from evaluator.oracle.timing.interleaving import IncumbentFailure
 from evaluator.oracle.timing.trial import FreshPair, Outcome, Trial
 from evaluator.request import Timer
@@ -72,7 +72,7 @@ def test_nobody_runs_while_another_is_made_ready_or_audited() -> None:
             assert self.beside.frozen
             return super().take_audit()
 
-        def undercut(self, claims_ms: Sequence[float], around: bool) -> str:
+        def undercut(self, claims_ms: Sequence[float], around: bool) -> Contradiction | None:
             assert self.beside.frozen
             return super().undercut(claims_ms, around)
 
@@ -105,7 +105,7 @@ def test_few_claims_that_are_far_too_low_are_not_hidden_by_a_median() -> None:
     candidate = Claimant(0.9)
     candidate.take_audit()
     assert candidate.undercut(lies, False)
-    assert candidate.undercut([0.9] * 100, False) == ""
+    assert candidate.undercut([0.9] * 100, False) is None
 
 
 def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
@@ -115,7 +115,7 @@ def test_the_oracles_clock_counts_for_what_can_not_be_captured() -> None:
     assert outcome.time.median_ms == pytest.approx(0.95)
     assert outcome.gain is not None
     assert outcome.gain.estimate == pytest.approx(1 - 0.95 / 2.0)
-    assert any("time is that of the oracle's clock" in note for note in outcome.notes)
+    assert any("time is 0.95 ms a forward, since it claims 0.5 ms" in note for note in outcome.notes)
 
 
 def test_a_worker_that_is_slower_on_inputs_it_has_not_seen_is_convicted() -> None:
@@ -128,9 +128,19 @@ def test_a_worker_that_is_slower_on_inputs_it_has_not_seen_is_convicted() -> Non
         against(Claimant(0.9), Claimant(1.0, fresh_ms=1.1), pairs())
 
 
-def test_what_fresh_inputs_take_counts_for_what_can_not_be_captured() -> None:
-    outcome = trial().alone(Claimant(0.5, fresh_ms=0.6, not_captured="it allocates"))
-    assert outcome.time.median_ms == pytest.approx(0.6)
+def test_a_gpu_whose_clock_fell_convicts_nobody_and_its_last_time_counts() -> None:
+    outcome = trial().alone(Claimant(0.9, fresh_ms=1.0, known_ms=1.0))
+    assert outcome.time.median_ms == pytest.approx(1.0)
+    assert any(
+        "since it claims 0.9 ms a forward, which takes at least 1 ms on inputs" in note for note in outcome.notes
+    )
+
+
+def test_of_ways_that_are_enqueued_the_host_may_be_slow_at_the_first() -> None:
+    outcome = trial().alone(Claimant(0.05, fresh_ms=0.06, not_captured="it allocates"))
+    assert outcome.time.median_ms == pytest.approx(0.06)
+    with pytest.raises(Violation):
+        trial().alone(Claimant(0.5, fresh_ms=0.6, not_captured="it allocates"))
 
 
 @pytest.mark.parametrize(("forward_ms", "coarse"), [(1.0, False), (0.02, True)])
