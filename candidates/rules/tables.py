@@ -295,6 +295,7 @@ FRAME_ATTRIBUTES = frozenset(
 )
 
 REFUSED_METHODS: dict[str, str] = {
+    "numpy": "Compute in Triton kernels; torch shapes and copies what is around them.",
     "tofile": _LOAD,
     "from_file": _LOAD,
     "dump": _LOAD,

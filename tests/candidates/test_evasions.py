@@ -158,6 +158,7 @@ EVASIONS = {
     "lying tensor": module("class T(torch.Tensor):\n    pass\n"),
     "torch function": module("class T:\n    def __torch_function__(self, *a):\n        pass\n"),
     "torch function by assignment": module("class T:\n    __torch_function__ = None\n"),
+    "arithmetic in numpy": within("y = torch.from_numpy(x.cpu().numpy() * 2)"),
     "numpy file": within("x.numpy().tofile('/tmp/x')"),
     "shared memory": within("x.share_memory_()"),
     "by way of triton": within("tl.core.typing.get_type_hints(x)"),
