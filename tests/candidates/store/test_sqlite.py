@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,8 +83,7 @@ except StoreError as error:
 def test_a_folder_that_may_not_be_written_to(store: Store, root: Path, mode: int) -> None:
     store.put_candidate("x = 1")
     store.close()
-    for folder in [root, *root.parents[:3]]:
-        folder.chmod(0o755)
+    may_be_reached(root)
     root.chmod(mode)
     out, err = python(UNPRIVILEGED, root).communicate(timeout=60)
     root.chmod(0o755)
@@ -171,10 +171,16 @@ except StoreError as error:
 """
 
 
+def may_be_reached(root: Path) -> None:
+    """Let other users into the folders that pytest made around the store: one more where tests run beside each other."""
+    made_by_pytest = [folder for folder in root.parents if folder.parent.is_relative_to(tempfile.gettempdir())]
+    for folder in made_by_pytest:
+        folder.chmod(0o755)
+
+
 def may_be_read(root: Path) -> None:
     """Let other users read the store, and no more."""
-    for folder in root.parents[:3]:
-        folder.chmod(0o755)
+    may_be_reached(root)
     for path in [root, *root.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
 
