@@ -172,7 +172,7 @@ except StoreError as error:
 
 
 def may_be_reached(root: Path) -> None:
-    """Let other users into the folders that pytest made around the store: one more where tests run beside each other."""
+    """Let other users into the folders that pytest made: one more where tests run beside each other."""
     made_by_pytest = [folder for folder in root.parents if folder.parent.is_relative_to(tempfile.gettempdir())]
     for folder in made_by_pytest:
         folder.chmod(0o755)
