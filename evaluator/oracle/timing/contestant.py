@@ -132,7 +132,8 @@ class Contestant:
     def spot_check(self, around: bool) -> float:
         """Time forwards on fresh inputs as a block does, and judge an output of them; claimed milliseconds of one.
 
-        Nothing but their inputs tells a block's forwards from these. After single ones torch is observed in one more.
+        Nothing but their inputs tells a block's forwards from these. After those that Python runs torch is observed in
+        one more.
 
         Raises:
             WorkerFailure, ValueError: as for `prepare`.
@@ -153,7 +154,7 @@ class Contestant:
         copies = [self._ring.copy(index) for index in chosen]
         (strangest,) = self.examination.strangest([seeds[index] for index in chosen], copies, 1)
         self._ring.judge(seeds, {chosen[strangest]: copies[strangest]})
-        if self._observe and not around:  # a captured graph does what it was seen to do
+        if self._observe and (self.not_captured or not around):  # a captured graph does what it was seen to do
             self.run_like_timed()
         return min(samples)  # whatever disturbs makes forwards longer
 

@@ -250,14 +250,16 @@ def test_of_single_forwards_on_fresh_inputs_the_last_is_judged() -> None:
     assert len({message["first"] for message in asked}) > 1
 
 
-def test_after_single_forwards_one_more_is_observed() -> None:
+def test_after_forwards_that_python_runs_one_more_is_observed() -> None:
     """Torch could do the work from the fortieth call to the four hundredth: nobody looks before or after."""
     made, baseline = contestant(honest), contestant(honest, observe=False)
     for each in (made, baseline):
         each.spot_check(True)
         assert not cast(Player, each.worker).forwards, "what was captured was observed"
         each.spot_check(False)
-    assert [forward["bare"] for forward in cast(Player, made.worker).forwards] == [True]
+        each.not_captured = "it allocates"
+        each.spot_check(True)
+    assert [forward["bare"] for forward in cast(Player, made.worker).forwards] == [True, True]
     assert not cast(Player, baseline.worker).forwards
 
 
