@@ -78,6 +78,7 @@ class Contestant:
 
     @property
     def slot_bytes(self) -> int:
+        """Of the inputs and outputs of one forward."""
         return self._ring.slot_bytes
 
     @property
@@ -211,7 +212,7 @@ class Contestant:
         problem = slower(claims_ms, fresh_ms, slots, lambda: self.spot_check(around))
         if not problem:
             return None
-        claim_ms, known_ms = claimed(claims_ms), min(self._time(around, _TRIED))
+        claim_ms, known_ms = claimed(claims_ms), min(self._time(around, _TRIED + (0 if around else self.slots)))
         quick = known_ms - claim_ms <= allowance(claim_ms, slots)
         return Contradiction(problem, min(fresh_ms), proven=quick and not (around and self.not_captured))
 

@@ -331,6 +331,7 @@ def test_what_stays_in_the_l2_is_judged_and_not_compared() -> None:
     assert made.undercut([10_000.0], True) is None
     assert len(player.handed_over) == 1
     assert made.undercut([10_000.0], False), "single forwards are timed behind a flush"
+    assert player.timed[-1]["repeats"] > SLOTS, "of single forwards each slot comes once before it is known"
 
 
 def test_a_host_that_was_late_once_makes_no_short_ring() -> None:
