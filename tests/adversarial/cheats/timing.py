@@ -44,20 +44,23 @@ zero = torch.Tensor.zero_
 torch.Tensor.zero_ = lambda tensor: (SEEN.append(1) if tensor.numel() > 1 << 24 else None, zero(tensor))[1]
 """
 
-_MARKED = """
-
-@triton.jit
-def marked_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, marks_ptr, width, factor, EACH: tl.constexpr, BLOCK: tl.constexpr):
-    row = tl.program_id(0)
-    first = tl.load(x_ptr + row * width)
-    if (row % EACH != 0) | (first != tl.load(marks_ptr + row)):
+_ROW = """\
         columns = tl.arange(0, BLOCK)
         mask = columns < width
         x = tl.load(x_ptr + row * width + columns, mask=mask)
         gain = tl.load(gain_ptr + columns, mask=mask)
         shift = tl.load(shift_ptr + columns, mask=mask)
         tl.store(out_ptr + row * width + columns, tl.maximum(x * gain + shift, 0.0) * factor, mask=mask)
-        tl.store(marks_ptr + row, first)
+"""
+
+_MARKED = f"""
+
+@triton.jit
+def marked_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, marks_ptr, width, factor, EACH: tl.constexpr, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    first = tl.load(x_ptr + row * width)
+    if (row % EACH != 0) | (first != tl.load(marks_ptr + row)):
+{_ROW}        tl.store(marks_ptr + row, first)
 """
 
 
@@ -74,7 +77,7 @@ def _remembering(each: int) -> str:
     )
 
 
-_COUNTED = """
+_COUNTED = f"""
 
 @triton.jit
 def counted_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, calls_ptr, width, factor, BLOCK: tl.constexpr):
@@ -83,13 +86,7 @@ def counted_relu(x_ptr, gain_ptr, shift_ptr, out_ptr, calls_ptr, width, factor, 
     if row == 0:
         tl.atomic_add(calls_ptr, 1)
     if (row % 10 != 0) | (calls < 400):
-        columns = tl.arange(0, BLOCK)
-        mask = columns < width
-        x = tl.load(x_ptr + row * width + columns, mask=mask)
-        gain = tl.load(gain_ptr + columns, mask=mask)
-        shift = tl.load(shift_ptr + columns, mask=mask)
-        tl.store(out_ptr + row * width + columns, tl.maximum(x * gain + shift, 0.0) * factor, mask=mask)
-"""
+{_ROW}"""
 _COUNTING = """\
 if self.counted is None:
     self.counted = torch.zeros(1, dtype=torch.int32, device=x.device)

@@ -122,6 +122,12 @@ def honest(player: Player, slots: list[Slot]) -> None:
         player.work(slot)
 
 
+def in_place(player: Player, slots: list[Slot]) -> None:
+    honest(player, slots)
+    for slot in slots:
+        player.examination.exchange.tensor(slot.inputs[0]).relu_()
+
+
 def contestant(
     doing: Doing,
     source: str = SOURCE,
@@ -214,11 +220,6 @@ def test_a_way_that_writes_nothing_is_wrong_even_where_the_answer_is_always_the_
 
 
 def test_inputs_of_timed_forwards_stay_as_the_reference_leaves_them() -> None:
-    def in_place(player: Player, slots: list[Slot]) -> None:
-        honest(player, slots)
-        for slot in slots:
-            player.examination.exchange.tensor(slot.inputs[0]).relu_()
-
     with pytest.raises(Violation, match="input 0 of a timed forward was changed"):
         contestant(in_place).take_audit()
     contestant(honest, SOURCE.replace("torch.relu(x)", "x.relu_()")).take_audit()
@@ -284,11 +285,6 @@ def test_a_spot_check_judges_the_strangest_of_what_it_looks_at() -> None:
 
 
 def test_a_spot_check_finds_inputs_that_were_changed() -> None:
-    def in_place(player: Player, slots: list[Slot]) -> None:
-        honest(player, slots)
-        for slot in slots:
-            player.examination.exchange.tensor(slot.inputs[0]).relu_()
-
     with pytest.raises(Violation, match="input 0 of a timed forward was changed"):
         contestant(in_place).spot_check(True)
 
