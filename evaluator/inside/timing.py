@@ -53,7 +53,7 @@ class Stopwatch:
         self._outputs: list[Any] = []
         self._last: Any = None
         self._latest: dict[int, Any] = {}  # what the forwards that were timed last returned, by slot
-        self._hand_over: Callable[[], Any] | None = None
+        self._copy_out: Callable[[], Any] | None = None
         self._graph: torch.cuda.CUDAGraph | None = None
         self._spin_one = self._spin_all = 0
         self._next = 0
@@ -135,12 +135,12 @@ class Stopwatch:
     def deliver(self) -> None:
         """Go once around the ring and hand all outputs over."""
         self._round()
-        if self._graph is None or self._hand_over is None:
+        if self._graph is None or self._copy_out is None:
             pairs = zip(self._outputs, self._receivers, strict=True)
             deliveries = [each for value, receivers in pairs for each in self._model.fitting(value, receivers)]
             # A graph's outputs stay where they are, so that copying them can be one as well.
-            self._hand_over = copying(deliveries, as_graph=self._graph is not None)
-        self._hand_over()
+            self._copy_out = copying(deliveries, as_graph=self._graph is not None)
+        self._copy_out()
         self._model.send(self._output_buffers)
         torch.cuda.synchronize()
 

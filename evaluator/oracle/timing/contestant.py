@@ -62,7 +62,6 @@ class Contestant:
         self.captures: list[Capture] = []
         self.audit: Audit | None = None
         self.examination = examination
-        self._exchange = examination.exchange
         self._timer = timer
         self._l2_bytes = l2_bytes
         self._timeout_s = timeout_s
@@ -173,7 +172,7 @@ class Contestant:
 
         What the worker says about it is the last of `Exchange.claims`. Raises WorkerFailure and Mismatch.
         """
-        self._exchange.forward(0, self._timeout_s, secrets.choice(self._ring.slots), bare=True)
+        self.examination.exchange.forward(0, self._timeout_s, secrets.choice(self._ring.slots), bare=True)
 
     def undercut(self, claims_ms: Sequence[float], around: bool) -> Contradiction | None:
         """How these claims contradict the oracle's clock or, where that admits them, spot checks; None if they do not.

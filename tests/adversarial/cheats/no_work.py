@@ -5,8 +5,8 @@ from tests.adversarial.case import ANSWER, COPY, LAUNCH, TOUCH, VIOLATION, WRONG
 _EMPTY = "\n\n@triton.jit\ndef nothing(x_ptr):\n    pass\n"
 _SCRATCH = "scratch = torch.empty(4, device=x.device)\n"
 _COPYING = (
-    f"done = {ANSWER}\nout = torch.empty_like(done)\n"
-    "copy[(triton.cdiv(x.numel(), 1024),)](done, out, x.numel(), BLOCK=1024)\nreturn out"
+    f"done = {ANSWER}\nout = torch.empty_like(done)\ncount = x.shape[0] * x.shape[1]\n"
+    "copy[(triton.cdiv(count, 1024),)](done, out, count, BLOCK=1024)\nreturn out"
 )
 _ONE = """
 
@@ -160,7 +160,7 @@ CASES = (
     Case(
         "torch does the work on tensors that deny being floating-point",
         "no-work",
-        forwarding(_COPYING.replace("x.numel()", "x.shape[0] * x.shape[1]"), kernel=COPY, init=_DENYING),
+        forwarding(_COPYING, kernel=COPY, init=_DENYING),
         VIOLATION,
         _POLICY,
     ),

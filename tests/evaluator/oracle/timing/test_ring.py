@@ -2,6 +2,7 @@ import pytest
 
 from evaluator.oracle.timing.ring import ring_slots
 
+from .player import SLOTS, contestant, honest
 from .quiet import L2
 
 MB = 1 << 20
@@ -23,3 +24,12 @@ def test_a_ring_is_cold_and_long_enough_for_the_clock(
     forward_ms: float, slot_bytes: int, most_bytes: int, slots: int
 ) -> None:
     assert ring_slots(forward_ms, slot_bytes, L2, most_bytes) == slots
+
+
+def test_nobody_knows_where_the_next_slot_lies() -> None:
+    made = contestant(honest)
+    places = [slot.inputs[0] for slot in made._ring.slots]
+    assert {place["buffer"] for place in places} == {0, 2}, "the first slot, and the others in one piece"
+    offsets = [place["offset"] for place in places if place["buffer"]]
+    assert len(set(offsets)) == SLOTS - 1
+    assert offsets != sorted(offsets)
