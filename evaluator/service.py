@@ -32,7 +32,7 @@ from evaluator.work import Ceilings
 
 Progress = Callable[[str], None]
 
-PROTOCOL = 12
+PROTOCOL = 13
 """Counted up whenever the same candidate could get another verdict; part of the fingerprint of stored results."""
 
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "XDG_CACHE_HOME", "CUDA_HOME", "VIRTUAL_ENV")

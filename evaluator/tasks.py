@@ -25,7 +25,8 @@ class Tolerance(BaseModel):
     small everywhere can't hide behind an absolute bound: of the element's row (the last dimension, or as many of the
     last ones as make 32 elements) if `by_row`, so that small rows can't hide behind large ones; else of the tensor. An
     error within `reference_factor` times the largest error that the reference itself makes at its own precision passes
-    as well: nobody is asked to be more exact than the reference.
+    as well: nobody is asked to be more exact than the reference. On sparse inputs `rtol` and `atol` count
+    `sparse_factor` times: an output is the sum of few terms there, so that what was rounded off does not average out.
 
     Or `rule` is `allclose`: torch.allclose(reference's own output, candidate's output, rtol, atol) and nothing else, on
     the task's own inputs only; `half`, if given, stands for both bounds where the output has 16 bits.
@@ -40,6 +41,7 @@ class Tolerance(BaseModel):
     rule: Literal["truth", "allclose"] = "truth"
     half: float | None = None
     by_row: bool = False
+    sparse_factor: float = 1.0
     repeat_rtol: float = 0.0  # two runs on the same input may differ by this much of an element, or of the RMS
     reduced: Literal["refused", "noted"] = "refused"  # TF32 or 16-bit arithmetic that a float32 task doesn't allow
 

@@ -195,9 +195,9 @@ def wrong_tile(examination: Examination, wrong: Wrong) -> WrongTile | None:
     expected = examination.expected(wrong.draw)
     if expected is None or expected.rows is not None:
         return None
-    tolerance, derived = examination.task.bounds, wrong.draw.distribution != "own"
+    tolerance, distribution = examination.task.bounds, wrong.draw.distribution
     for index, (got, truth, own) in enumerate(zip(wrong.outputs, expected.truth, expected.own, strict=True)):
-        mask = wrong_elements(tolerance, got, truth, own, derived)
+        mask = wrong_elements(tolerance, got, truth, own, distribution)
         if bool(mask.any()):
             return _tile(index, mask, got, truth)
     return None

@@ -36,7 +36,7 @@ class Comparison:
     """Errors over all draws so far. `problem` is empty while everything is right.
 
     `distribution` is what is being compared; on any but the task's own, bounds that come from the reference's own
-    error are DERIVED_SLACK times as wide.
+    error are DERIVED_SLACK times as wide, and on a sparse one the policy's others by its `sparse_factor`.
     """
 
     tolerance: Tolerance
@@ -99,9 +99,7 @@ class Comparison:
         if not truth.is_floating_point():
             self._add_exact(name, got, truth, own)
             return 0.0
-        judged = _Judged(self.tolerance, truth, own)
-        slack = 1.0 if self.distribution == "own" else DERIVED_SLACK
-        judged.floor = slack * self.tolerance.reference_factor * judged.own_error + extra
+        judged = _Judged(_bounds(self.tolerance, self.distribution), truth, own, extra)
         for start, stop in judged.slices():
             judged.add(got.flatten()[start:stop], start)
         self._note(judged, truth, extra)
@@ -150,19 +148,28 @@ class Comparison:
 
 
 def wrong_elements(
-    tolerance: Tolerance, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, derived: bool = False
+    tolerance: Tolerance, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, distribution: str = "own"
 ) -> torch.Tensor:
     """Which elements are wrong, as `Comparison.add` judges them: a mask of the output's shape.
 
-    For tensors that may be judged in one piece; `derived` says that the inputs were not the task's own.
+    For tensors that may be judged in one piece.
     """
     if not truth.is_floating_point():
         return _wrong_whole(got, truth, own)
-    judged = _Judged(tolerance, truth, own)
-    judged.floor = (DERIVED_SLACK if derived else 1.0) * tolerance.reference_factor * judged.own_error
+    judged = _Judged(_bounds(tolerance, distribution), truth, own)
     flat, true = got.flatten().double(), truth.flatten().double()
     error = _distances(flat, true, own.flatten().double())
     return (judged.excesses(flat, true, error, 0) > 1.0).reshape(truth.shape)
+
+
+def _bounds(tolerance: Tolerance, distribution: str) -> Tolerance:
+    """What a policy allows on inputs of a distribution."""
+    if distribution == "own":
+        return tolerance
+    widened = {"reference_factor": DERIVED_SLACK * tolerance.reference_factor}
+    if distribution == "sparse":
+        widened |= {name: tolerance.sparse_factor * getattr(tolerance, name) for name in ("rtol", "atol")}
+    return tolerance.model_copy(update=widened)
 
 
 def _wrong_whole(got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
@@ -189,18 +196,18 @@ def _same(one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
 class _Judged:
     """One floating tensor while it is compared, slice by slice."""
 
-    def __init__(self, tolerance: Tolerance, truth: torch.Tensor, own: torch.Tensor) -> None:
+    def __init__(self, tolerance: Tolerance, truth: torch.Tensor, own: torch.Tensor, extra: float = 0.0) -> None:
         self.tolerance = tolerance
         self.truth = truth.flatten()
         self.own = own.flatten()
         self.row = _row_length(truth)
-        self.floor = 0.0
         self.wrong = 0
         self.worst = ""
         self.max_abs = 0.0
         self.squares = 0.0
         self._excess = -1.0
         self.scale, self.own_error, self.own_squares = self._survey()
+        self.floor = tolerance.reference_factor * self.own_error + extra
 
     def slices(self) -> Iterator[tuple[int, int]]:
         """Bounds of slices that hold whole rows."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from evaluator.catalog import load_tolerance
+from evaluator.oracle.draws import Distribution, derive
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding
 from evaluator.tasks import Precision, Task
@@ -90,8 +91,10 @@ def kept_bits(tensor: torch.Tensor, half: int) -> torch.Tensor:
     return ((tensor.view(torch.int32) + half) & ~0x1FFF).view(torch.float32)
 
 
-def allowed(asked: Task, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor) -> bool:
-    comparison = Comparison(asked.bounds, "shifted")
+def allowed(
+    asked: Task, got: torch.Tensor, truth: torch.Tensor, own: torch.Tensor, distribution: Distribution = "shifted"
+) -> bool:
+    comparison = Comparison(asked.bounds, distribution)
     comparison.add("output 0", got, truth, own)
     return comparison.problem == ""
 
@@ -106,6 +109,34 @@ def test_whoever_permits_tf32_permits_factors_that_were_cut_to_it(policy: str) -
     assert 6e-4 < float((1 - cut / truth).mean()) < 9e-4  # 7.8e-4 on an H100
     assert allowed(task(policy, PERMITTING), cut, truth, rounded)
     assert not allowed(task(policy), cut, truth, rounded)
+
+
+def sparse_factors(inner: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    whole = [torch.randn(512, inner, generator=generator), torch.randn(inner, 512, generator=generator)]
+    left, right = derive("sparse", whole, seed) or ()
+    assert isinstance(left, torch.Tensor)
+    assert isinstance(right, torch.Tensor)
+    return left, right
+
+
+@pytest.mark.parametrize(("inner", "half"), [(16, 0), (64, 0), (64, 0x1000), (512, 0), (512, 0x1000)])
+def test_where_tf32_is_accepted_it_is_on_sparse_inputs_too(inner: int, half: int) -> None:
+    """A hundredth of the terms is left where both factors are sparse: five of 512. Their errors do not average out."""
+    for seed in range(4):
+        left, right = sparse_factors(inner, seed)
+        truth, exact = left.double() @ right.double(), left @ right
+        got = (kept_bits(left, half).double() @ kept_bits(right, half).double()).float()
+        assert allowed(task("approx"), got, truth, exact, "sparse")
+        assert not allowed(task("standard"), got, truth, exact, "sparse")
+
+
+@pytest.mark.parametrize("inner", [16, 64, 512])
+def test_bfloat16_is_refused_on_sparse_inputs_too(inner: int) -> None:
+    for seed in range(4):
+        left, right = sparse_factors(inner, seed)
+        got = left.bfloat16().float() @ right.bfloat16().float()
+        assert not allowed(task("approx"), got, left.double() @ right.double(), left @ right, "sparse")
 
 
 @pytest.mark.parametrize("policy", ["strict", "standard", "approx"])
