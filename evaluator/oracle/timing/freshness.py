@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from evaluator.oracle.timing.audit import claimed
 
-# What honest workers need: docs/results/timing-h100.md.
+# What honest workers need: docs/results/timing-h100.md and timing-h200.md.
 _SHARE = 0.02
 _LATENCY_MS = 0.01  # of a way around the ring: the first launch after others had the GPU
 
