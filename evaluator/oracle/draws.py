@@ -17,9 +17,9 @@ import torch
 from evaluator.inside import tree
 from evaluator.oracle.reference import Reference
 
-Distribution = Literal["own", "shifted", "large", "sparse", "ties", "signed"]
+Distribution = Literal["own", "shifted", "large", "small", "sparse", "ties", "signed"]
 
-DERIVED: tuple[Distribution, ...] = ("shifted", "large", "sparse", "ties", "signed")
+DERIVED: tuple[Distribution, ...] = ("shifted", "large", "small", "sparse", "ties", "signed")
 """In the order of what they have found: where time is short, the last ones are left out."""
 
 MEANINGFUL = 0.01
@@ -105,6 +105,11 @@ def _enlarge(tensor: torch.Tensor, measured: Measured, generator: torch.Generato
     return tensor * (1024.0 if tensor.dtype in (torch.float32, torch.float64) else 64.0)
 
 
+def _diminish(tensor: torch.Tensor, measured: Measured, generator: torch.Generator) -> torch.Tensor:
+    """So small that an epsilon of 1e-6 beside a square shows, and exp(x) - 1 is still exact to 1e-5; rounds nothing."""
+    return tensor / 64.0
+
+
 def _thin(tensor: torch.Tensor, measured: Measured, generator: torch.Generator) -> torch.Tensor:
     """Zeros but for a tenth of the elements."""
     kept = torch.rand(tensor.shape, generator=generator, device=tensor.device) < _KEPT
@@ -126,6 +131,7 @@ def _centre(tensor: torch.Tensor, measured: Measured, generator: torch.Generator
 _TRANSFORMS: dict[Distribution, Transform] = {
     "shifted": _shift,
     "large": _enlarge,
+    "small": _diminish,
     "sparse": _thin,
     "ties": _tie,
     "signed": _centre,

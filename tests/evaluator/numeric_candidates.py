@@ -31,6 +31,7 @@ def get_init_inputs():
 """
 
 CENTRED = "tl.sum(centred * centred, axis=0) / width"
+EPSILON = "rsqrt(variance + 1e-5)"
 CENTRED_KERNEL = """
 @triton.jit
 def normalise(x_ptr, gain_ptr, out_ptr, width, BLOCK: tl.constexpr):

@@ -18,6 +18,7 @@ from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 from .numeric_candidates import (
     CENTRED,
     CENTRED_KERNEL,
+    EPSILON,
     LAYERNORM,
     NARROW,
     RUNNING,
@@ -69,6 +70,15 @@ def test_a_variance_that_cancels_passes_on_the_tasks_own_inputs_and_is_caught_on
     assert verdict.error is not None
     own = next(entry for entry in verdict.error.distributions if entry.name == "own")
     assert own.max_scaled < 1e-5
+
+
+@pytest.mark.parametrize("careless", ["rsqrt(variance)", "rsqrt(variance + 1e-6)"])
+def test_an_epsilon_that_is_wrong_is_caught_on_small_inputs(evaluator: Evaluator, gpu: Gpu, careless: str) -> None:
+    asked = task(LAYERNORM, small={"ROWS": 8})
+    assert EPSILON in CENTRED_KERNEL
+    verdict = judge(evaluator, gpu, asked, normalising(CENTRED_KERNEL.replace(EPSILON, careless)))
+    assert verdict.status is Status.WRONG_OUTPUT
+    assert verdict.reason.startswith("on small inputs, output 0:")
 
 
 def test_who_takes_the_maximum_for_unique_is_caught_by_ties(evaluator: Evaluator, gpu: Gpu) -> None:

@@ -67,6 +67,17 @@ def test_large_inputs_are_beyond_what_exp_takes_and_round_nothing() -> None:
         assert math.isinf(torch.exp(values("large", own.to(dtype)).float()).max().item())
 
 
+def test_small_inputs_show_an_epsilon_and_leave_room_to_functions_near_zero() -> None:
+    own = torch.randn(1000, dtype=torch.float32)
+    small = values("small", own)
+    assert torch.equal(small * 64, own)
+    square = small.square().mean()
+    assert torch.rsqrt(square) / torch.rsqrt(square + 1e-6) > 1 + 1e-3
+    truth = torch.expm1(small.double())
+    careless = (torch.exp(small) - 1).double()
+    assert (careless - truth).abs().max() < 1e-5 * truth.square().mean().sqrt()
+
+
 def test_sparse_inputs_are_mostly_zeros() -> None:
     share = (values("sparse", torch.randn(10_000)) == 0).float().mean()
     assert 0.85 < share < 0.95
