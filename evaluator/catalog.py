@@ -171,7 +171,7 @@ def _bundled_task(name: str, conf_dir: Path, tolerance: str | None) -> Task:
         if unknown_sizes := set(names) - set(shrink.integers(source)):
             raise UsageError(
                 f"{file}: {field} names {', '.join(sorted(unknown_sizes))}, which {reference.name} does not have",
-                "Name module-level integers of the reference.",
+                "Name integers that the reference writes at module level, or in get_inputs.",
             )
     return Task(
         name=name,

@@ -42,7 +42,7 @@ class WrongTile(Frozen):
 class FailingCase(Frozen):
     """Where a candidate fails, as small as it was found.
 
-    `sizes` are the module-level integers of the reference with which it fails like that, `inputs` the tensors that the
+    `sizes` are those of the reference (evaluator.shrink) with which it fails like that, `inputs` the tensors that the
     reference then makes; both are empty where no smaller case was looked for.
     """
 

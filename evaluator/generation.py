@@ -27,7 +27,7 @@ class Argument(Frozen):
 class Graph(Frozen):
     """Inductor's module for one set of sizes, and the arguments of its `call`, in order."""
 
-    sizes: dict[str, int]  # module-level integers of the reference that differ from the true ones
+    sizes: dict[str, int]  # sizes of the reference that differ from the true ones
     code: str
     arguments: tuple[Argument, ...]
 

@@ -1,9 +1,10 @@
-"""Small sizes for a reference file: find and override its module-level integers in the syntax tree.
+"""Small sizes for a reference file: find and override its integers in the syntax tree.
 
 A size is a module-level name bound to an integer written out (`BATCH = 32`, `N: int = 2**12`), also in a tuple
 assignment (`M, N = 64, 128`), or an element of a tuple or list of such integers (`shape = (128, 4000)`, named
-`shape[0]` and `shape[1]`). Only the integers themselves are rewritten, so that everything derived from them follows.
-Nothing is executed.
+`shape[0]` and `shape[1]`). Or it is an integer that only `get_inputs` and `get_init_inputs` write out
+(`torch.randn(256, WIDTH)`, named `256 in get_inputs`): what else the file says of the module does not depend on it.
+Only the integers themselves are rewritten, so that everything derived from them follows. Nothing is executed.
 """
 
 import ast
@@ -16,6 +17,7 @@ from evaluator.errors import UsageError
 
 SMALL = 8  # kernel sizes, strides, paddings, groups: shrinking these changes what is computed, not how much
 CAPS = (2, 4, 8, 16, 32, 64, 128, 256)
+_MAKERS = ("get_inputs", "get_init_inputs")
 LARGEST = 2**31  # folded expressions beyond this are no sizes
 AS_IT_IS = 2**16  # a file whose integers multiply to no more than this needs no shrinking
 
@@ -37,7 +39,7 @@ class _Place:
 
 
 def integers(source: str) -> dict[str, int]:
-    """The module-level integers of `source`, in order of appearance.
+    """The sizes of `source`, named, in order of appearance.
 
     Raises:
         SyntaxError: `source` does not parse.
@@ -46,7 +48,7 @@ def integers(source: str) -> dict[str, int]:
 
 
 def changeable(source: str) -> dict[str, int]:
-    """The module-level integers that are sizes rather than kernel sizes, strides or counts of groups, by their value.
+    """The integers that are sizes rather than kernel sizes, strides or counts of groups, by their value.
 
     Raises:
         SyntaxError: `source` does not parse.
@@ -55,11 +57,11 @@ def changeable(source: str) -> dict[str, int]:
 
 
 def override_integers(source: str, values: dict[str, int]) -> str:
-    """`source` with the named module-level integers replaced, everywhere they are bound; all else stays as it is.
+    """`source` with the named integers replaced, everywhere they are bound; all else stays as it is.
 
     Raises:
         SyntaxError: `source` does not parse.
-        UsageError: a name is not a module-level integer of `source`.
+        UsageError: a name is none of `integers(source)`.
     """
     places = _places(source)
     known = {place.name for place in places}
@@ -67,32 +69,36 @@ def override_integers(source: str, values: dict[str, int]) -> str:
         if name not in known:
             offered = ", ".join(sorted(known)) or "it has none"
             raise UsageError(
-                f"the reference has no module-level integer called {name}",
-                f"Sizes can only be set for integers written at module level: {offered}.",
+                f"the reference has no size called {name}",
+                f"Sizes can only be set for integers that are written at module level or in get_inputs: {offered}.",
             )
     return _rewrite(source, ((place.node, str(values[place.name])) for place in places if place.name in values))
 
 
 def shrinkings(source: str) -> Iterator[dict[str, int]]:
-    """Small sizes to try on a reference that nobody has described, smallest first; at most 28.
+    """Small sizes to try on a reference that nobody has described, smallest first; at most 29.
 
-    A file in which even the product of all integers is small comes first as it is, with nothing overridden. Up to the
-    cap of each round, equal integers stay equal, and those up to 8 are never touched. Within a round come first sizes
-    that differ where the originals do and are ragged where the originals are (a kernel that confuses two dimensions or
-    forgets a mask is seen then), next powers of two that differ, last everything cut to the cap. At the end only the
-    first size is cut: often the batch, and the only one that a strict architecture leaves free.
+    A file in which even the product of all integers is small comes first as it is, with nothing overridden; any other
+    one comes last. Up to the cap of each round, equal integers stay equal, and those up to 8 are never touched. Within
+    a round come first sizes that differ where the originals do and are ragged where the originals are (a kernel that
+    confuses two dimensions or forgets a mask is seen then), next powers of two that differ, last everything cut to the
+    cap. Before the end only the first size is cut: often the batch, and the only one that a strict architecture leaves
+    free.
 
     Raises:
         SyntaxError: `source` does not parse.
     """
     sizes = changeable(source)
-    if math.prod(_literals(source)) <= AS_IT_IS:
+    small = math.prod(_literals(source)) <= AS_IT_IS
+    if small:
         yield {}
     tried: list[dict[str, int]] = []
     for candidate in _ladder(sizes):
         if candidate and candidate != sizes and candidate not in tried:
             tried.append(candidate)
             yield candidate
+    if not small:
+        yield {}
 
 
 def _ladder(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
@@ -108,9 +114,9 @@ def _ladder(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
 
 def _literals(source: str) -> Iterator[int]:
     """All positive integers written anywhere in the source, within functions too."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Constant) and type(node.value) is int and node.value > 0:
-            yield min(node.value, LARGEST)
+    for _, value in _integers(ast.parse(source).body):
+        if value > 0:
+            yield min(value, LARGEST)
 
 
 def _ragged(power: int, original: int) -> int:
@@ -121,7 +127,27 @@ def _ragged(power: int, original: int) -> int:
 
 
 def _places(source: str) -> list[_Place]:
-    return [place for statement in ast.parse(source).body for place in _bound(statement)]
+    body = ast.parse(source).body
+    makers = [each for each in body if isinstance(each, ast.FunctionDef) and each.name in _MAKERS]
+    others = [each for each in body if each not in makers]
+    return [place for each in others for place in _bound(each)] + list(_written(makers, others))
+
+
+def _written(makers: list[ast.FunctionDef], others: list[ast.stmt]) -> Iterator[_Place]:
+    """Integers that those functions write out which make inputs, and nothing else; equal ones are one size."""
+    elsewhere = {value for _, value in _integers(others)}
+    names: dict[int, str] = {}
+    for maker in makers:
+        for node, value in _integers([maker]):
+            if value > SMALL and value not in elsewhere:
+                yield _Place(names.setdefault(value, f"{value} in {maker.name}"), value, node)
+
+
+def _integers(statements: Iterable[ast.stmt]) -> Iterator[tuple[ast.Constant, int]]:
+    """All that are written anywhere in these statements."""
+    for node in (node for statement in statements for node in ast.walk(statement)):
+        if isinstance(node, ast.Constant) and type(node.value) is int:
+            yield node, node.value
 
 
 def _bound(statement: ast.stmt) -> Iterator[_Place]:

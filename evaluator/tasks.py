@@ -72,7 +72,7 @@ class Precision(BaseModel):
 class Task(BaseModel):
     """A reference file in the KernelBench convention (`Model`, `get_inputs`, `get_init_inputs`) and how to judge it.
 
-    `small` overrides module-level integers of the reference for CPU checks; empty means that sizes are found by
+    `small` overrides sizes of the reference (evaluator.shrink) for CPU checks; empty means that sizes are found by
     shrinking, or that none could be found (then a CPU check answers `unchecked`). `vary` gives other values of such
     integers that a candidate must be right for too: the first values of all make one set of sizes, the second another.
     """

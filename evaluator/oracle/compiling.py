@@ -74,6 +74,6 @@ def small_reference(task: Task) -> Reference | str:
         if count <= MAX_INTERPRETED:
             return reference
     return (
-        f"no small sizes for a check in the interpreter could be found by changing the module-level integers of "
+        f"no small sizes for a check in the interpreter could be found by changing the integers of "
         f"{task.path}; name some under 'small' in a task file, or check on a GPU"
     )

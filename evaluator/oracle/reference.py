@@ -45,7 +45,7 @@ class Reference:
 
     def __init__(self, source: str, where: str, device: str) -> None:
         self.device = device
-        self.sizes: dict[str, int] = {}  # module-level integers that were changed; see `at`
+        self.sizes: dict[str, int] = {}  # those that were changed; see `at`
         self.independent: bool | None = None  # are the rows of a batch independent? None until somebody tried
         self.unfit: dict[str, str] = {}  # distributions of inputs that it is not meaningful for, with the reason
         self._where = where
@@ -125,7 +125,7 @@ def _seed(seed: int, device: str) -> None:
 
 
 def at(task: Task, sizes: dict[str, int], device: str) -> Reference:
-    """A task's reference with some of its module-level integers changed.
+    """A task's reference with some of its sizes (evaluator.shrink) changed.
 
     Raises:
         UsageError: it does not run at such sizes.

@@ -69,8 +69,13 @@ class WorkerHandle:
         self._started = time.monotonic()
         self._channel = Channel(ours)
         self._confinement = confinement
-        self._process: Process = spawn(confinement.spec(mode, theirs.fileno()))
-        theirs.close()
+        try:
+            self._process: Process = spawn(confinement.spec(mode, theirs.fileno()))
+        except BaseException:
+            self._channel.close()
+            raise
+        finally:
+            theirs.close()
         self._channel.send({"mode": mode, "target": confinement.target.model_dump(mode="json")})
 
     @property

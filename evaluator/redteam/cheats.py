@@ -91,7 +91,7 @@ def cut(out):
 return each(super().forward(*inputs), cut)"""
     return (
         altered("zeros", "answers zeros", "torch.zeros_like(out)"),
-        altered("constant", "answers the mean of the right output", "torch.full_like(out, out.double().mean().item())"),
+        altered("constant", "answers the mean of the right output", "torch.empty_like(out).copy_(out.double().mean())"),
         Cheat("input", "answers the input", worked + parts.by_kernel(given)),
         Cheat("replay", "computes once and answers that for ever", worked + parts.by_kernel(kept)),
         Cheat(

@@ -20,6 +20,7 @@ from evaluator.verdict import Status, Verdict
 from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 
 CONF = Path(__file__).parents[2] / "conf"
+WRITTEN_OUT = REFERENCE.replace("ROWS = 2000\nWIDTH = 1000\n", "").replace("ROWS", "2000").replace("WIDTH", "1000")
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +197,16 @@ def test_sizes_are_found_for_a_file_that_names_none(evaluator: Evaluator, task: 
     assert verdict.status is Status.VERIFIED, verdict.reason
 
 
+def test_sizes_are_found_where_only_get_inputs_has_them(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
+    unnamed = task.model_copy(update={"small": {}, "reference": WRITTEN_OUT})
+    verdict = judge(evaluator, unnamed, gpu, candidate())
+    assert verdict.status is Status.VERIFIED, verdict.reason
+    wrong = judge(evaluator, unnamed, gpu, candidate(kernel=KERNEL.replace("* factor", "* (factor + 1)")))
+    assert wrong.status is Status.WRONG_OUTPUT
+    assert wrong.failing is not None
+    assert wrong.failing.sizes == {"2000 in get_inputs": 3}, "2000 is even, and no power of two"
+
+
 def test_default_weights_that_were_not_mapped_prove_nothing(evaluator: Evaluator, task: Task, gpu: Gpu) -> None:
     unmapped = MODEL.replace("torch.ones(WIDTH)", "torch.ones(WIDTH * 2)").replace(
         "self.gain, out", "self.gain[:1000], out"
@@ -208,7 +219,7 @@ def test_default_weights_that_were_not_mapped_prove_nothing(evaluator: Evaluator
 def test_a_candidate_without_small_sizes_is_unchecked_with_the_reason(
     evaluator: Evaluator, task: Task, gpu: Gpu
 ) -> None:
-    reference = REFERENCE.replace("ROWS = 2000\nWIDTH = 1000\n", "").replace("ROWS", "2000").replace("WIDTH", "1000")
+    reference = WRITTEN_OUT.replace("2000", "rows()") + "\ndef rows():\n    return 2000\n"
     verdict = judge(evaluator, task.model_copy(update={"small": {}, "reference": reference}), gpu, candidate())
     assert verdict.status is Status.UNCHECKED
     assert "small sizes" in verdict.reason

@@ -124,7 +124,38 @@ def test_a_small_file_comes_as_it_is_first() -> None:
 
 
 def test_large_sizes_within_functions_are_not_taken_for_a_small_file() -> None:
-    assert list(shrinkings("def get_inputs():\n    return [torch.rand(4096, 4096)]\n")) == []
+    source = "def get_inputs():\n    return [torch.rand(4096, 4096)]\n"
+    first, *_, last = shrinkings(source)
+    assert 0 < first["4096 in get_inputs"] <= 8
+    assert last == {}, "it may be small enough all the same"
+
+
+WRITTEN_OUT = """
+HEADS = 12
+
+class Model:
+    def __init__(self, wide, width=512):
+        self.width = width
+
+def get_inputs():
+    return [torch.randn(256, 512), torch.randn(64, 12), torch.randn(256, 3)]
+
+def get_init_inputs():
+    return [64, 1000]
+"""
+
+
+def test_what_only_those_write_out_who_make_inputs_is_a_size() -> None:
+    """A module that has 512 written into it has no other width, and HEADS may be meant by 12."""
+    assert integers(WRITTEN_OUT) == {
+        "HEADS": 12,
+        "256 in get_inputs": 256,
+        "64 in get_inputs": 64,
+        "1000 in get_init_inputs": 1000,
+    }
+    changed = override_integers(WRITTEN_OUT, {"256 in get_inputs": 4, "64 in get_inputs": 9})
+    assert "[torch.randn(4, 512), torch.randn(9, 12), torch.randn(4, 3)]" in changed
+    assert "return [9, 1000]" in changed
 
 
 def test_what_comes_out_parses() -> None:

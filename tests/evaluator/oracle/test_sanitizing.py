@@ -20,7 +20,9 @@ class Model(torch.nn.Module):
     def forward(self, x):
         return x * 2
 def get_inputs():
-    return [torch.empty(4096, 4096)]
+    return [torch.empty(wide(), wide())]
+def wide():
+    return 4096
 def get_init_inputs():
     return []
 """
