@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from evaluator.errors import UsageError
 from evaluator.inside.wire import Message
 from evaluator.oracle.draws import fresh_seed
-from evaluator.oracle.reference import Reference, TensorSpec, at, true_size_specs
-from evaluator.oracle.sizes import MAX_INTERPRETED, elements
+from evaluator.oracle.reference import Reference, TensorSpec, true_size_specs
+from evaluator.oracle.sizes import Rung, ladder, small_reference
 from evaluator.request import Request
-from evaluator.shrink import shrinkings
 from evaluator.tasks import Task
 
 
@@ -31,6 +29,7 @@ class Forwards:
     def __init__(self) -> None:
         self._true: dict[str, Sizes] = {}
         self._small: dict[str, Reference | str] = {}
+        self._larger: dict[str, tuple[Rung, ...]] = {}
 
     def message(self, request: Request) -> Message:
         """The command to compile a candidate; at the small sizes where the true ones can't be traced."""
@@ -55,25 +54,14 @@ class Forwards:
             self._small[task.digest] = small_reference(task)
         return self._small[task.digest]
 
+    def larger(self, task: Task) -> tuple[Rung, ...]:
+        """Sizes to try besides where nobody named small ones."""
+        if task.digest not in self._larger:
+            small = None if task.small else self.small(task)
+            self._larger[task.digest] = ladder(task, small) if isinstance(small, Reference) else ()
+        return self._larger[task.digest]
+
 
 def _sizes(reference: Reference) -> Sizes:
     inputs, specs = true_size_specs(reference, fresh_seed())
     return Sizes(reference.init, inputs, specs)
-
-
-def small_reference(task: Task) -> Reference | str:
-    """The reference on the CPU at sizes that the interpreter can bear, or the reason why there is none."""
-    if task.small:
-        return at(task, task.small, "cpu")
-    for sizes in shrinkings(task.reference):
-        try:
-            reference = at(task, sizes, "cpu")
-            count = elements(reference)
-        except UsageError:
-            continue
-        if count <= MAX_INTERPRETED:
-            return reference
-    return (
-        f"no small sizes for a check in the interpreter could be found by changing the integers of "
-        f"{task.path}; name some under 'small' in a task file, or check on a GPU"
-    )

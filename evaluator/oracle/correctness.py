@@ -18,7 +18,6 @@ from evaluator.oracle.judging import Judge
 from evaluator.oracle.numerics import Comparison
 from evaluator.oracle.precision import finding, suspicion
 from evaluator.oracle.reference import Reference
-from evaluator.oracle.sizes import variants
 from evaluator.oracle.truth import Expected
 from evaluator.oracle.weights import Weights, indistinct, match, perturb
 from evaluator.oracle.worker import Unjudgeable, WorkerFailure, WorkerHandle
@@ -93,6 +92,10 @@ class Examination:
         """What a reader of the verdict should know."""
         return tuple(self._judge.notes)
 
+    def note(self, text: str) -> None:
+        """Have a reader of the verdict know this too."""
+        self._judge.note(text)
+
     def load(self, source: str, options: dict[str, Any], twin: "Examination | None" = None) -> None:
         """Have the worker build the module and give it the reference's weights, perturbed.
 
@@ -156,32 +159,29 @@ class Examination:
             )
         return error
 
-    def check_sizes(self) -> None:
-        """Have the loaded module built once more for each of the task's other sizes, and compare.
+    def check_at(self, name: str, reference: Reference) -> None:
+        """Have the loaded module built once more for other sizes, and compare one draw.
+
+        Args:
+            name: the sizes, for messages.
+            reference: at these sizes.
 
         Raises:
             Mismatch, WorkerFailure, Violation: as `check` does; the message names the sizes.
         """
-        for variant in variants(self.task, self.reference.device):
-            if variant.reference is None:
-                self._judge.note(f"not checked at {variant}: too large for the interpreter")
-                continue
-            there = Examination(
-                self.task, variant.reference, self.worker, self._limits, self._effort, self.exchange.loan
-            )
-            try:
-                there.load("", self._options | {"beside": True})
-                there.check(1)
-                self.worker.ask({"do": "resume"}, self._limits.forward_s)
-            except WorkerFailure as failure:
-                raise WorkerFailure(failure.kind, f"at {variant}: {failure.reason}", failure.answer) from failure
-            except WrongOutput as wrong:
-                raise WrongOutput(f"at {variant}: {wrong}", wrong.error, wrong.examination) from wrong
-            except (Mismatch, Violation) as error:
-                raise type(error)(f"at {variant}: {error}") from error
-            finally:
-                self.compile_s += there.compile_s
-            self._judge.note(f"right at {variant} too")
+        there = Examination(self.task, reference, self.worker, self._limits, self._effort, self.exchange.loan)
+        try:
+            there.load("", self._options | {"beside": True})
+            there.check(1)
+            self.worker.ask({"do": "resume"}, self._limits.forward_s)
+        except WorkerFailure as failure:
+            raise WorkerFailure(failure.kind, f"at {name}: {failure.reason}", failure.answer) from failure
+        except WrongOutput as wrong:
+            raise WrongOutput(f"at {name}: {wrong}", wrong.error, wrong.examination) from wrong
+        except (Mismatch, Violation) as error:
+            raise type(error)(f"at {name}: {error}") from error
+        finally:
+            self.compile_s += there.compile_s
 
     def judge_precision(self, error: NumericError, kernels: Sequence[KernelFacts]) -> None:
         """Is a float32 task computed in less, by the errors that were measured and the code that was compiled?

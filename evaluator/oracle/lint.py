@@ -16,10 +16,10 @@ import torch
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.oracle import draws
-from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.draws import Draw, fresh_seed
 from evaluator.oracle.judging import Judge
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.sizes import small_reference
 from evaluator.oracle.truth import expect
 from evaluator.oracle.weights import perturb
 from evaluator.redteam.weakness import Severity, Weakness

@@ -16,6 +16,7 @@ from evaluator.oracle.operators import NEGLIGIBLE, check_policy
 from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.reference import Reference
 from evaluator.oracle.report import Progress, Report
+from evaluator.oracle.resizing import check_sizes
 from evaluator.oracle.sequence import check_staleness
 from evaluator.oracle.statistics import pooled
 from evaluator.oracle.timing.canary import Canary, Disturbance
@@ -99,7 +100,7 @@ class Measured:
             with report.step("check"):
                 examination.load(request.source, {"autotune": request.autotune})
                 report.error = examination.check(self._settings.draws)
-                examination.check_sizes()
+                check_sizes(examination)
             with report.step("inspect"):
                 self._inspect(examination, report)
                 integrity.read_claims(examination, NEGLIGIBLE)

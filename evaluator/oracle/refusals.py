@@ -7,9 +7,9 @@ failed is lost, to every candidate after it.
 from collections.abc import Sequence
 
 from evaluator.errors import UsageError
-from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.draws import DERIVED, Distribution, Draw, fresh_seed
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.sizes import small_reference
 from evaluator.tasks import Task
 
 _DRAWS = 4  # of each distribution: whether a few small numbers are refused depends on which they are

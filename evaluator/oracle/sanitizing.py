@@ -13,10 +13,10 @@ from evaluator.errors import UsageError
 from evaluator.gpus import Gpu
 from evaluator.oracle import memcheck
 from evaluator.oracle.charges import Mismatch, Violation
-from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.instruments import Instrument, Instruments
 from evaluator.oracle.profiling import own_kernels
 from evaluator.oracle.report import Progress
+from evaluator.oracle.sizes import small_reference
 from evaluator.oracle.worker import WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
 from evaluator.verdict import Status, Verdict

@@ -18,13 +18,13 @@ from evaluator.gpus import Gpu
 from evaluator.inside.wire import Channel, WireError
 from evaluator.oracle import ceilings, generation, lint, lock
 from evaluator.oracle.buffers import Loan
-from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.confinement import Confinement
 from evaluator.oracle.costs import Costs
 from evaluator.oracle.elsewhere import Compilers
 from evaluator.oracle.measured import Measured
 from evaluator.oracle.profiling import Profiler
 from evaluator.oracle.sanitizing import Sanitizer
+from evaluator.oracle.sizes import small_reference
 from evaluator.oracle.transport import ON_ROW, choose, try_ipc
 from evaluator.oracle.unmeasured import Unmeasured
 from evaluator.oracle.worker import Mode, Pool, WorkerFailure

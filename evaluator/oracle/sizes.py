@@ -1,4 +1,4 @@
-"""Other sizes: a candidate must be right wherever the task says that a dimension may vary (`vary`)."""
+"""Other sizes than the true ones: those that a task says may vary (`vary`), and small ones for the interpreter."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import Any
 from evaluator.errors import UsageError
 from evaluator.inside import tree
 from evaluator.oracle.reference import Reference, at
+from evaluator.shrink import shrinkings
 from evaluator.tasks import Task
 
 MAX_INTERPRETED = 1 << 20  # elements of all inputs and outputs together; the interpreter is slow
+_TELLING = 1 << 9  # of two by two elements none is large, and a saturated output is constant
+_COMFORTABLE = 1 << 16  # 128 by 128 by 128 for a product, which is several blocks
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class Variant:
     reference: Reference | None
 
     def __str__(self) -> str:
-        return ", ".join(f"{name}={value}" for name, value in self.sizes.items())
+        return ", ".join(f"{name}={value}" for name, value in self.sizes.items()) or "its true sizes"
 
 
 def combinations(vary: dict[str, tuple[int, ...]]) -> list[dict[str, int]]:
@@ -58,3 +61,52 @@ def elements(reference: Reference) -> int:
         tree.flatten(inputs, tensors)
         _, outputs = reference.run(reference.model(0), inputs)
         return sum(tensor.numel() for tensor in [*tensors, *outputs])
+
+
+def small_reference(task: Task) -> Reference | str:
+    """The reference on the CPU at sizes that the interpreter can bear, or the reason why there is none.
+
+    Those that the task names; else the smallest at which distributions of inputs differ in more than name.
+    """
+    if task.small:
+        return at(task, task.small, "cpu")
+    smallest: Reference | None = None
+    for reference, count in _bearable(task, MAX_INTERPRETED):
+        if count >= _TELLING:
+            return reference
+        smallest = smallest or reference
+    return smallest or (
+        f"no small sizes for a check in the interpreter could be found by changing the integers of "
+        f"{task.path}; name some under 'small' in a task file, or check on a GPU"
+    )
+
+
+def _bearable(task: Task, most: int) -> Iterator[tuple[Reference, int]]:
+    """The reference at all sizes to try, with their elements: at most so many."""
+    for sizes in shrinkings(task.reference):
+        try:
+            reference = at(task, sizes, "cpu")
+            count = elements(reference)
+        except UsageError:
+            continue
+        if count <= most:
+            yield reference, count
+
+
+@dataclass(frozen=True)
+class Rung:
+    """Sizes between those of the first check and what the interpreter bears."""
+
+    name: str
+    reference: Reference
+    elements: int
+
+
+def ladder(task: Task, first: Reference) -> tuple[Rung, ...]:
+    """All sizes to try beyond those of the first check, by the elements of their inputs and outputs."""
+    least = elements(first)
+    found: dict[int, Rung] = {}
+    for reference, count in _bearable(task, _COMFORTABLE):
+        if count > least:
+            found.setdefault(count, Rung(str(Variant(reference.sizes, reference)), reference, count))
+    return tuple(found[count] for count in sorted(found))

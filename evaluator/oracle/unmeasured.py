@@ -10,6 +10,7 @@ from evaluator.oracle.correctness import Effort, Examination
 from evaluator.oracle.integrity import Integrity, read_claim
 from evaluator.oracle.operators import NEGLIGIBLE, NEGLIGIBLE_SMALL, check_policy
 from evaluator.oracle.report import Progress, Report
+from evaluator.oracle.resizing import check_larger, check_sizes
 from evaluator.oracle.sequence import check_staleness
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import EvaluatorSettings, Request
@@ -70,7 +71,8 @@ class Unmeasured:
                 examination.load(request.source, {"autotune": request.autotune})
                 report.error = examination.check(self._settings.draws)
                 examination.judge_precision(report.error, report.kernels)
-                examination.check_sizes()
+                check_sizes(examination)
+                check_larger(examination, self._forwards.larger(request.task))
             with report.step("integrity"):
                 self._doubt(request, report, examination, integrity)
         finally:

@@ -89,9 +89,14 @@ def cut(out):
     out.select(DIM, -1).zero_()
     return out
 return each(super().forward(*inputs), cut)"""
+    mean = """\
+def level(out):
+    must(out.numel() > 1, "outputs have one element")
+    return torch.empty_like(out).copy_(out.double().mean())
+return each(super().forward(*inputs), level)"""
     return (
         altered("zeros", "answers zeros", "torch.zeros_like(out)"),
-        altered("constant", "answers the mean of the right output", "torch.empty_like(out).copy_(out.double().mean())"),
+        Cheat("constant", "answers the mean of the right output", worked + parts.by_kernel(mean)),
         Cheat("input", "answers the input", worked + parts.by_kernel(given)),
         Cheat("replay", "computes once and answers that for ever", worked + parts.by_kernel(kept)),
         Cheat(

@@ -230,6 +230,36 @@ def summing(kernel: str = ATOMIC_KERNEL) -> str:
     return HEAD + kernel + model.replace("torch.empty_like(x)", "torch.zeros(x.shape[1], device=x.device)")
 
 
+ADVANCE = "inner = start + tl.arange(0, BLOCK)"
+MASKED_PRODUCT = """
+@triton.jit
+def product(a_ptr, b_ptr, out_ptr, size, BLOCK: tl.constexpr):
+    rows = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)[:, None]
+    columns = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)[None, :]
+    total = tl.zeros((BLOCK, BLOCK), dtype=tl.float32)
+    for start in range(0, size, BLOCK):
+        inner = start + tl.arange(0, BLOCK)
+        along, down = inner[None, :], inner[:, None]
+        a = tl.load(a_ptr + rows * size + along, mask=(rows < size) & (along < size), other=0.0)
+        b = tl.load(b_ptr + down * size + columns, mask=(down < size) & (columns < size), other=0.0)
+        total = tl.dot(a, b, total, input_precision="ieee")
+    tl.store(out_ptr + rows * size + columns, total, mask=(rows < size) & (columns < size))
+
+
+class ModelNew(nn.Module):
+    def forward(self, a, b):
+        out = torch.empty_like(a)
+        blocks = triton.cdiv(a.shape[0], 64)
+        product[(blocks, blocks)](a, b, out, a.shape[0], BLOCK=64)
+        return out
+"""
+
+
+def multiplying_any(kernel: str = MASKED_PRODUCT) -> str:
+    """A product of any size."""
+    return HEAD + kernel
+
+
 def multiplying(precision: str) -> str:
     """A product on tensor cores, in what `tl.dot` calls this input precision."""
     return HEAD + _PRODUCT_KERNEL.replace("PRECISION", precision)

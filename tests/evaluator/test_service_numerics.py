@@ -16,14 +16,18 @@ from evaluator.verdict import Status, Verdict
 
 from .candidates import FORWARD, KERNEL, MODEL, REFERENCE, candidate
 from .numeric_candidates import (
+    ADVANCE,
     CENTRED,
     CENTRED_KERNEL,
     EPSILON,
     LAYERNORM,
+    MASKED_PRODUCT,
     NARROW,
+    PRODUCT,
     RUNNING,
     SHARE,
     SHARE_KERNEL,
+    multiplying_any,
     narrowing,
     normalising,
     running,
@@ -79,6 +83,20 @@ def test_an_epsilon_that_is_wrong_is_caught_on_small_inputs(evaluator: Evaluator
     verdict = judge(evaluator, gpu, asked, normalising(CENTRED_KERNEL.replace(EPSILON, careless)))
     assert verdict.status is Status.WRONG_OUTPUT
     assert verdict.reason.startswith("on small inputs, output 0:")
+
+
+def test_a_loop_that_does_not_advance_is_caught_where_nobody_named_small_sizes(evaluator: Evaluator, gpu: Gpu) -> None:
+    """It is right at the smallest sizes, which are one block."""
+    asked = task(PRODUCT.replace("SIZE = 512", "SIZE = 4096"), small={})
+    right = judge(evaluator, gpu, asked, multiplying_any())
+    assert right.status is Status.VERIFIED, right.reason
+    assert "right at SIZE=128 too" in right.evidence.notes
+    assert ADVANCE in MASKED_PRODUCT
+    verdict = judge(
+        evaluator, gpu, asked, multiplying_any(MASKED_PRODUCT.replace(ADVANCE, "inner = tl.arange(0, BLOCK)"))
+    )
+    assert verdict.status is Status.WRONG_OUTPUT
+    assert verdict.reason.startswith("at SIZE=128: output 0")
 
 
 def test_who_takes_the_maximum_for_unique_is_caught_by_ties(evaluator: Evaluator, gpu: Gpu) -> None:

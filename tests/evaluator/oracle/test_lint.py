@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from evaluator.catalog import load_task, load_tolerance, task_names
-from evaluator.oracle.compiling import small_reference
 from evaluator.oracle.lint import lint
 from evaluator.oracle.reference import Reference
+from evaluator.oracle.sizes import small_reference
 from evaluator.redteam import Weakness
 from evaluator.tasks import Task
 

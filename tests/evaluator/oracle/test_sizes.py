@@ -7,7 +7,8 @@ import torch
 
 from evaluator.catalog import load_task, load_tolerance, task_names
 from evaluator.errors import UsageError
-from evaluator.oracle.sizes import combinations, variants
+from evaluator.oracle.reference import Reference
+from evaluator.oracle.sizes import combinations, elements, ladder, small_reference, variants
 from evaluator.tasks import Task
 
 CONF = Path(__file__).parents[3] / "conf"
@@ -82,6 +83,17 @@ def test_sizes_that_the_reference_does_not_take_are_the_persons_to_mend() -> Non
                 task({"WIDTH": (10,)}).model_copy(update={"reference": REFERENCE.replace("[2 * HALF]", "[6]")}), "cpu"
             )
         )
+
+
+def test_where_nobody_named_small_sizes_the_first_check_is_of_some_hundred_elements_and_larger_ones_follow() -> None:
+    unnamed = task({}).model_copy(update={"small": {}})
+    first = small_reference(unnamed)
+    assert isinstance(first, Reference)
+    assert 512 <= elements(first) < 4096
+    counts = [rung.elements for rung in ladder(unnamed, first)]
+    assert counts == sorted(set(counts))
+    assert elements(first) < counts[0] < 8 * elements(first)
+    assert 1 << 15 < counts[-1] <= 1 << 16
 
 
 def test_what_varies_is_part_of_the_tasks_identity() -> None:
