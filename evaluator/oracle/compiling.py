@@ -55,7 +55,7 @@ class Forwards:
         return self._small[task.digest]
 
     def larger(self, task: Task) -> tuple[Rung, ...]:
-        """Sizes to try besides where nobody named small ones."""
+        """The small sizes and larger ones to try besides, where nobody named any; else none."""
         if task.digest not in self._larger:
             small = None if task.small else self.small(task)
             self._larger[task.digest] = ladder(task, small) if isinstance(small, Reference) else ()

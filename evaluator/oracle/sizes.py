@@ -95,7 +95,7 @@ def _bearable(task: Task, most: int) -> Iterator[tuple[Reference, int]]:
 
 @dataclass(frozen=True)
 class Rung:
-    """Sizes between those of the first check and what the interpreter bears."""
+    """Sizes of a check in the interpreter."""
 
     name: str
     reference: Reference
@@ -103,10 +103,10 @@ class Rung:
 
 
 def ladder(task: Task, first: Reference) -> tuple[Rung, ...]:
-    """All sizes to try beyond those of the first check, by the elements of their inputs and outputs."""
+    """The sizes of the first check and all larger ones to try, by the elements of their inputs and outputs."""
     least = elements(first)
-    found: dict[int, Rung] = {}
+    found = {least: first}
     for reference, count in _bearable(task, _COMFORTABLE):
         if count > least:
-            found.setdefault(count, Rung(str(Variant(reference.sizes, reference)), reference, count))
-    return tuple(found[count] for count in sorted(found))
+            found.setdefault(count, reference)
+    return tuple(Rung(str(Variant(found[count].sizes, None)), found[count], count) for count in sorted(found))

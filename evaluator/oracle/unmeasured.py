@@ -1,6 +1,7 @@
 """Evaluation where there is no GPU (P19): compile for the target at true sizes, check numerics at small ones."""
 
 import math
+import time
 
 from evaluator.oracle import failing
 from evaluator.oracle.ablation import Ablation
@@ -69,10 +70,12 @@ class Unmeasured:
         try:
             with report.step("check"):
                 examination.load(request.source, {"autotune": request.autotune})
+                began = time.monotonic()
                 report.error = examination.check(self._settings.draws)
+                took = (time.monotonic() - began) / report.error.draws
                 examination.judge_precision(report.error, report.kernels)
                 check_sizes(examination)
-                check_larger(examination, self._forwards.larger(request.task))
+                check_larger(examination, self._forwards.larger(request.task), took)
             with report.step("integrity"):
                 self._doubt(request, report, examination, integrity)
         finally:

@@ -35,21 +35,31 @@ def climbed(
     nothing: Any = None
     played: Any = Played(seconds)
     monkeypatch.setattr(resizing, "time", played)
-    check_larger(played, [Rung(str(size), nothing, size) for size in sizes])
+    check_larger(played, [Rung(str(size), nothing, size) for size in sizes], seconds * 1000)
     return played
 
 
 def test_a_quick_candidate_is_checked_at_the_largest_sizes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     played = climbed(monkeypatch, 1e-6)
-    assert played.checked == ["1000", "64000"]
+    assert played.checked == ["64000"]
     assert played.notes == ["right at 64000 too"]
 
 
-def test_a_slow_one_as_far_as_it_gets_and_the_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    played = climbed(monkeypatch, 1e-4)
-    assert played.checked == ["1000", "4000"]
-    assert played.notes == ["right at 4000 too", "not checked at larger sizes: the interpreter would take too long"]
+def test_one_that_might_grow_slow_comes_there_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    played = climbed(monkeypatch, 1e-5)
+    assert played.checked == ["16000", "64000"]
+    assert played.notes == ["right at 64000 too"]
+
+
+def test_a_slow_one_comes_as_far_as_it_gets_and_the_row_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    too_long = "not checked at larger sizes: the interpreter would take too long"
+    played = climbed(monkeypatch, 2e-4)
+    assert played.checked == ["4000"]
+    assert played.notes == ["right at 4000 too", too_long]
+    played = climbed(monkeypatch, 1e-3)
+    assert (played.checked, played.notes) == ([], [too_long])
 
 
 def test_where_there_are_no_larger_sizes_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert climbed(monkeypatch, 1.0, (1000,)).notes == []
     assert climbed(monkeypatch, 1.0, ()).notes == []

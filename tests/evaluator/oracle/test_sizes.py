@@ -90,9 +90,11 @@ def test_where_nobody_named_small_sizes_the_first_check_is_of_some_hundred_eleme
     first = small_reference(unnamed)
     assert isinstance(first, Reference)
     assert 512 <= elements(first) < 4096
-    counts = [rung.elements for rung in ladder(unnamed, first)]
+    rungs = ladder(unnamed, first)
+    counts = [rung.elements for rung in rungs]
+    assert rungs[0].reference is first
     assert counts == sorted(set(counts))
-    assert elements(first) < counts[0] < 8 * elements(first)
+    assert counts[1] < 8 * counts[0]
     assert 1 << 15 < counts[-1] <= 1 << 16
 
 
