@@ -56,6 +56,15 @@ def changeable(source: str) -> dict[str, int]:
     return {name: value for name, value in integers(source).items() if value > SMALL}
 
 
+def named(source: str) -> dict[str, int]:
+    """Those of `changeable` that have a name at module level.
+
+    Raises:
+        SyntaxError: `source` does not parse.
+    """
+    return {place.name: place.value for place in _named(ast.parse(source).body) if place.value > SMALL}
+
+
 def override_integers(source: str, values: dict[str, int]) -> str:
     """`source` with the named integers replaced, everywhere they are bound; all else stays as it is.
 
@@ -76,14 +85,15 @@ def override_integers(source: str, values: dict[str, int]) -> str:
 
 
 def shrinkings(source: str) -> Iterator[dict[str, int]]:
-    """Small sizes to try on a reference that nobody has described, smallest first; at most 29.
+    """Small sizes to try on a reference that nobody has described, at most 53.
 
     A file in which even the product of all integers is small comes first as it is, with nothing overridden; any other
-    one comes last. Up to the cap of each round, equal integers stay equal, and those up to 8 are never touched. Within
-    a round come first sizes that differ where the originals do and are ragged where the originals are (a kernel that
-    confuses two dimensions or forgets a mask is seen then), next powers of two that differ, last everything cut to the
-    cap. Before the end only the first size is cut: often the batch, and the only one that a strict architecture leaves
-    free.
+    one comes last. Between these come rounds from the smallest cap up, of all sizes, then of those with a name: what is
+    written out may be fixed by what a module does. Up to the cap of each round, equal integers stay equal, and those up
+    to 8 are never touched. Within a round come first sizes that differ where the originals do and are ragged where the
+    originals are (a kernel that confuses two dimensions or forgets a mask is seen then), next powers of two that
+    differ, last everything cut to the cap. After them only the first size is cut: often the batch, and the only one
+    that a strict architecture leaves free.
 
     Raises:
         SyntaxError: `source` does not parse.
@@ -93,7 +103,7 @@ def shrinkings(source: str) -> Iterator[dict[str, int]]:
     if small:
         yield {}
     tried: list[dict[str, int]] = []
-    for candidate in _ladder(sizes):
+    for candidate in (*_rounds(sizes), *_rounds(named(source)), *_cuts(sizes)):
         if candidate and candidate != sizes and candidate not in tried:
             tried.append(candidate)
             yield candidate
@@ -101,13 +111,16 @@ def shrinkings(source: str) -> Iterator[dict[str, int]]:
         yield {}
 
 
-def _ladder(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
+def _rounds(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
     distinct = sorted(set(sizes.values()))
     for cap in CAPS:
         powers = {value: min(value, cap << rank) for rank, value in enumerate(distinct)}
         ragged = {value: min(value, _ragged(power, value)) for value, power in powers.items()}
         for chosen in (ragged, powers, {value: min(value, cap) for value in distinct}):
             yield {name: chosen[value] for name, value in sizes.items()}
+
+
+def _cuts(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
     for cap in CAPS[:3]:
         yield {name: min(value, cap) for name, value in list(sizes.items())[:1]}
 
@@ -128,14 +141,18 @@ def _ragged(power: int, original: int) -> int:
 
 def _places(source: str) -> list[_Place]:
     body = ast.parse(source).body
-    makers = [each for each in body if isinstance(each, ast.FunctionDef) and each.name in _MAKERS]
-    others = [each for each in body if each not in makers]
-    return [place for each in others for place in _bound(each)] + list(_written(makers, others))
+    return [*_named(body), *_written(body)]
 
 
-def _written(makers: list[ast.FunctionDef], others: list[ast.stmt]) -> Iterator[_Place]:
+def _named(body: list[ast.stmt]) -> Iterator[_Place]:
+    for statement in body:
+        yield from _bound(statement)
+
+
+def _written(body: list[ast.stmt]) -> Iterator[_Place]:
     """Integers that those functions write out which make inputs, and nothing else; equal ones are one size."""
-    elsewhere = {value for _, value in _integers(others)}
+    makers = [each for each in body if isinstance(each, ast.FunctionDef) and each.name in _MAKERS]
+    elsewhere = {value for _, value in _integers(each for each in body if each not in makers)}
     names: dict[int, str] = {}
     for maker in makers:
         for node, value in _integers([maker]):

@@ -17,7 +17,7 @@ from evaluator.oracle.reference import Reference
 from evaluator.oracle.sizes import elements
 from evaluator.oracle.worker import Pool, WorkerFailure
 from evaluator.request import Limits
-from evaluator.shrink import SMALL, integers, override_integers
+from evaluator.shrink import changeable, integers, named, override_integers
 from evaluator.tasks import Task
 
 TEXTS = 3
@@ -84,17 +84,23 @@ def near(task: Task) -> list[dict[str, int]]:
     Raises:
         UsageError: none of the sizes that the task lets vary can be changed a little.
     """
-    known = integers(task.reference)
-    names = [*dict.fromkeys([*task.small, *task.vary])] or [name for name, value in known.items() if value > SMALL]
-    true = {name: known[name] for name in names if name in known}
-    for step in _STEPS:
-        sets = list(differing(true, step))
-        if all(sets) and all(_runs(task, sizes) for sizes in sets):
-            return sets
+    for true in _varying(task):
+        for step in _STEPS:
+            sets = list(differing(true, step))
+            if all(sets) and all(_runs(task, sizes) for sizes in sets):
+                return sets
     raise UsageError(
         f"the reference of {task.name} does not run at sizes a little below its own",
         "Name the integers that may vary under 'small' in the task's file.",
     )
+
+
+def _varying(task: Task) -> list[dict[str, int]]:
+    """Which sizes to change: those that the task says may vary, else all of them, or those that have a name."""
+    known = integers(task.reference)
+    if told := {name: known[name] for name in (*task.small, *task.vary) if name in known}:
+        return [told]
+    return [changeable(task.reference), named(task.reference)]
 
 
 def differing(true: dict[str, int], step: int) -> Iterator[dict[str, int]]:

@@ -168,7 +168,8 @@ def _bounds(tolerance: Tolerance, distribution: str) -> Tolerance:
         return tolerance
     widened = {"reference_factor": DERIVED_SLACK * tolerance.reference_factor}
     if distribution == "sparse":
-        widened |= {name: tolerance.sparse_factor * getattr(tolerance, name) for name in ("rtol", "atol")}
+        factor = tolerance.sparse_factor
+        widened |= {"rtol": factor * tolerance.rtol, "atol": factor * tolerance.atol}
     return tolerance.model_copy(update=widened)
 
 

@@ -12,6 +12,7 @@ from evaluator.oracle.generation import TEXTS, differing, generate, left_to_torc
 from evaluator.oracle.worker import Pool
 from evaluator.request import Limits
 from evaluator.shrink import integers
+from evaluator.tasks import Task
 from tests.candidates.inductor.recordings import CONF, TASKS, edited, generation, task
 
 
@@ -61,6 +62,21 @@ def test_sizes_that_can_not_be_changed_are_said() -> None:
     fixed = task("softmax").reference.replace(line, f"assert x.shape[1] == 12289\n        {line}")
     with pytest.raises(UsageError, match="does not run at sizes a little below"):
         near(task("softmax").model_copy(update={"reference": fixed}))
+
+
+def test_a_size_that_is_written_out_and_can_not_be_changed_keeps_no_other_from_it() -> None:
+    rows, line = "torch.randn(ROWS, COLUMNS)", "return torch.softmax"
+    asked = task("softmax")
+    assert rows in asked.reference
+    fixed = asked.reference.replace(rows, "torch.randn(ROWS, COLUMNS, 224)[..., 0]")
+    assert all("224 in get_inputs" in sizes for sizes in near(unnamed(asked, fixed)))
+    fixed = fixed.replace("[..., 0]", "").replace(line, f"assert x.shape[2] == 7 * 32\n        {line}")
+    assert all(set(sizes) == {"ROWS", "COLUMNS"} for sizes in near(unnamed(asked, fixed)))
+
+
+def unnamed(asked: Task, reference: str) -> Task:
+    """Another reference, of which nobody says which sizes may change."""
+    return asked.model_copy(update={"reference": reference, "small": {}, "vary": {}})
 
 
 def test_operators_that_the_policy_does_not_allow_are_an_obstacle() -> None:

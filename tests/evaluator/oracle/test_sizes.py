@@ -98,6 +98,41 @@ def test_where_nobody_named_small_sizes_the_first_check_is_of_some_hundred_eleme
     assert 1 << 15 < counts[-1] <= 1 << 16
 
 
+FIXED = """
+import torch
+
+BATCH = 4096
+WIDTH = 10000
+
+class Model(torch.nn.Module):
+    def forward(self, x):
+        assert x.shape[1] == 7 * 32
+        return x * 2
+
+def get_inputs():
+    return [torch.randn(BATCH, 224, WIDTH)]
+
+def get_init_inputs():
+    return []
+"""
+
+
+def test_what_is_written_out_and_can_not_change_keeps_nothing_else_from_changing() -> None:
+    unnamed = task({}).model_copy(update={"small": {}, "reference": FIXED})
+    first = small_reference(unnamed)
+    assert isinstance(first, Reference)
+    assert set(first.sizes) == {"BATCH", "WIDTH"}
+    assert first.inputs(0)[0].shape[1] == 224
+
+
+def test_a_module_that_is_small_comes_as_it_is_where_its_sizes_can_not_be_changed() -> None:
+    written = FIXED.replace("BATCH, 224, WIDTH", "*Model.shape").replace("BATCH = 4096\nWIDTH = 10000\n", "")
+    small = written.replace("(torch.nn.Module):", "(torch.nn.Module):\n    shape = (25, 224, 33)")
+    first = small_reference(task({}).model_copy(update={"small": {}, "reference": small}))
+    assert isinstance(first, Reference)
+    assert first.sizes == {}
+
+
 def test_what_varies_is_part_of_the_tasks_identity() -> None:
     assert task({"ROWS": (5,)}).digest != task({"ROWS": (6,)}).digest
 

@@ -54,6 +54,22 @@ def test_a_cheat_that_a_task_lets_pass_is_told(tmp_path: Path) -> None:
     assert outcomes["thread"]["result"] == "needs a GPU"
 
 
+def test_a_cheat_that_is_none_or_that_nobody_can_judge_here_is_not_told_as_one(tmp_path: Path) -> None:
+    """The mean of one element is right; and what can't be checked here was caught by nothing."""
+    (tmp_path / "one.py").write_text(REFERENCE.replace("FORWARD", "torch.tanh(x).sum()"))
+    large = REFERENCE.replace("FORWARD", "torch.tanh(x)").replace("ROWS, WIDTH", "*Model.shape")
+    large = large.replace("ROWS = 6\nWIDTH = 96\n", "").replace(
+        "(nn.Module):", "(nn.Module):\n    shape = (4096, 4096)"
+    )
+    (tmp_path / "large.py").write_text(large)
+    for name, result in (("one", "does not apply"), ("large", "undecided")):
+        words = ("--task", f"{name}.py", "--cheat", "constant", "--json", *WITHOUT_GPU)
+        done = harness("redteam", *words, folder=tmp_path)
+        assert done.returncode == 0, done.stderr
+        (outcome,) = json.loads(done.stdout)
+        assert outcome["result"] == result, outcome
+
+
 def test_a_cheat_that_nobody_knows_is_refused_before_anything_runs(tmp_path: Path) -> None:
     done = harness("redteam", "--task", "softmax", "--cheat", "zeroes", *WITHOUT_GPU, folder=tmp_path)
     assert done.returncode == 2
